@@ -1,0 +1,76 @@
+"""The synthetic data sets of Pan (2023): labels from a random network, and labels from a cone arrangement.
+
+Both are bit for bit the arrays the authors published, so they use numpy's legacy ``RandomState`` and torch's
+global initialisation order on purpose.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def teacher(
+    samples: int = 10_000,
+    dim: int = 16,
+    classes: int = 4,
+    *,
+    input_seed: int = 10_000,
+    label_seed: int = 12_138,
+    depth: int = 3,
+    width: int = 200,
+) -> tuple[Tensor, Tensor]:
+    """Normal inputs labelled by a random MLP ``Linear [ReLU BatchNorm Linear]*`` of ``depth`` linear layers.
+
+    The teacher's BatchNorm runs in train mode over the one batch of all samples; the label is its argmax.
+    With the defaults the class counts are 2654, 2442, 2147, 2757 (Pan 2023, section 3; recovered from the
+    authors' arrays).
+
+    Returns:
+        x float32 [samples, dim] and y int64 [samples].
+    """
+    x = torch.from_numpy(np.random.RandomState(input_seed).randn(samples, dim).astype(np.float32))
+    widths = [dim] + [width] * (depth - 1) + [classes]
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(label_seed)
+        layers: list[nn.Module] = []
+        for i in range(depth):
+            layers.append(nn.Linear(widths[i], widths[i + 1]))
+            if i < depth - 1:
+                layers += [nn.ReLU(), nn.BatchNorm1d(widths[i + 1])]
+        y = nn.Sequential(*layers).train()(x).argmax(1)
+    return x, y
+
+
+def conic_hull(
+    samples: int = 10_000, dim: int = 16, classes: int = 4, *, label_seed: int = 12_138
+) -> tuple[Tensor, Tensor]:
+    """Normal inputs labelled by the cell of a random arrangement of P = ceil(log2 classes) planes through the origin.
+
+    The first plane is the most significant bit of the cell's number. When ``classes`` is not a power of two the
+    first 2 * (2^P - classes) cells merge in pairs. With the defaults the class counts are 2308, 2669, 2607, 2416
+    (Pan 2023, section 3.1; recovered from the authors' arrays).
+
+    Returns:
+        x float32 [samples, dim] and y int64 [samples].
+    """
+    x, planes = conic_hull_with_planes(samples, dim, classes, label_seed=label_seed)
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(conic_hull_labels(x, planes, classes))
+
+
+def conic_hull_with_planes(samples: int, dim: int, classes: int, *, label_seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The inputs [samples, dim] and the planes' normals [P, dim], float64, in the authors' drawing order."""
+    random = np.random.RandomState(label_seed)
+    planes = random.randn(max(1, math.ceil(math.log2(classes))), dim)
+    return random.randn(samples, dim), planes
+
+
+def conic_hull_labels(x: np.ndarray, planes: np.ndarray, classes: int) -> np.ndarray:
+    """The class int64 [N] of each point float64 [N, dim] under the arrangement of ``planes``."""
+    side = (x @ planes.T > 0).astype(np.int64)
+    cell = side @ (1 << np.arange(len(planes))[::-1])
+    merged = 2 ** len(planes) - classes  # this many pairs, taken from the first cells
+    return np.where(cell < 2 * merged, cell // 2, cell - merged)

@@ -1,0 +1,45 @@
+"""What every metric asks of its arguments, and what it means for a feature to be zero."""
+
+import torch
+from torch import Tensor
+
+# A difference of features this small, relative to the largest feature, is the rounding of a float64 sum over samples.
+ROUNDING = 1e-12
+
+
+def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
+    """`[..., M, D]` in float64, a batch entry with a non-finite number replaced by NaN as a whole.
+
+    Filling the entry keeps one bad number from leaking unevenly: some metrics would otherwise notice it and some not.
+    """
+    if not vectors.is_floating_point():
+        raise ValueError(f"{name} has dtype {vectors.dtype}; it must be a real floating-point tensor.")
+    if vectors.ndim < 2 or 0 in vectors.shape[-2:]:
+        raise ValueError(f"{name} has shape {tuple(vectors.shape)}; its last two axes must exist and be non-empty.")
+    vectors = vectors.detach().to(torch.float64)
+    finite = vectors.isfinite().all(dim=-1).all(dim=-1)
+    return vectors if bool(finite.all()) else vectors.masked_fill(~finite[..., None, None], torch.nan)
+
+
+def samples_in_float64(features: Tensor, labels: Tensor) -> Tensor:
+    """Features in float64, once features and labels are known to describe the same N samples."""
+    features = vectors_in_float64("features", features)
+    if labels.dtype != torch.int64:
+        raise ValueError(f"labels has dtype {labels.dtype}; it must be torch.int64.")
+    if labels.ndim != 1 or len(labels) != features.shape[-2]:
+        allowed = f"({features.shape[-2]},), one label for each sample of features"
+        raise ValueError(f"labels has shape {tuple(labels.shape)}; it must have shape {allowed}.")
+    if int(labels.min()) < 0:
+        raise ValueError(f"labels contains {int(labels.min())}; its values must be 0 or more.")
+    return features
+
+
+def largest_norm(vectors: Tensor) -> Tensor:
+    """Largest Euclidean norm over the vectors of each batch entry, `[..., M, D] -> [...]`."""
+    return torch.linalg.vector_norm(vectors, dim=-1).amax(dim=-1)
+
+
+def all_equal(features: Tensor) -> Tensor:
+    """Which batch entries have one and the same feature for every sample, up to rounding: `[..., N, D] -> [...]`."""
+    low, high = features.aminmax(dim=-2)
+    return (high - low).amax(dim=-1) <= ROUNDING * torch.maximum(high.abs(), low.abs()).amax(dim=-1)

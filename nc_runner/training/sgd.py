@@ -1,0 +1,143 @@
+"""A stack by minibatch or full-batch SGD with momentum: torch's ``SGD``, with a step size and weight decay a trial.
+
+One :class:`Training` is the whole state of a stack. It moves one step at a time, can be stopped between any two
+steps, and its ``state`` restores it bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from nc_runner.models import MLP
+from nc_runner.rng import minibatch_order
+from nc_runner.training.graph import CapturedUpdate
+from nc_runner.trials import Trial
+
+
+class Training:
+    """A stack in training.
+
+    Args:
+        trials: the stack, of equal :func:`~nc_runner.trials.stack_key`.
+        x: inputs [N, D]; y: labels int64 [N]. Both are moved to ``device`` once.
+        dtype: of parameters and data; float64 is for tests.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        x: Tensor,
+        y: Tensor,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.trials = list(trials)
+        self.config = trials[0].config
+        self.device = device
+        self.x, self.y = x.to(device, dtype), y.to(device)
+        self.targets = one_hot(self.y, self.config.data.classes).to(dtype)
+        self.network = MLP(
+            self.config.model,
+            x.shape[1],
+            self.config.data.classes,
+            [trial.seed for trial in trials],
+            device=device,
+            dtype=dtype,
+        )
+        self.momentum_buffer = torch.zeros_like(self.network.flat)
+
+        def per_trial(name: str) -> Tensor:
+            values = [[getattr(trial.config.train, name)] for trial in trials]
+            return torch.tensor(values, device=device, dtype=dtype)
+
+        self.initial_lr, self.momentum = per_trial("learning_rate"), per_trial("momentum")
+        self.weight_decay, self.lr = per_trial("weight_decay"), per_trial("learning_rate")
+        self.batch_size = min(self.config.train.batch_size or len(x), len(x))
+        self.steps_per_epoch = math.ceil(len(x) / self.batch_size)
+        self.step = 0
+        self.loss_sum = torch.zeros(len(trials), device=device, dtype=torch.float64)
+        self.correct = torch.zeros(len(trials), device=device, dtype=torch.int64)
+        self.order: Tensor | None = None
+        self._update: Callable[[Tensor], None] = self.update
+        if device.type == "cuda":
+            self._update = CapturedUpdate(self.update, self.state)
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether every epoch is done."""
+        return self.epoch >= self.config.train.epochs
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors, by name, that with ``step`` make up the whole state; in-place copies into them restore it."""
+        return self.network.buffers | {
+            "flat": self.network.flat,
+            "momentum": self.momentum_buffer,
+            "loss_sum": self.loss_sum,
+            "correct": self.correct,
+        }
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """Go on from a saved ``state()`` and ``step``."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
+        self.step, self.order = step, None
+
+    def advance(self) -> None:
+        """One step of every trial."""
+        epoch, within = divmod(self.step, self.steps_per_epoch)
+        if within == 0:
+            self.loss_sum.zero_()
+            self.correct.zero_()
+        if within == 0 or self.order is None:
+            self._begin(epoch)
+        assert self.order is not None
+        self._update(self.order[within * self.batch_size : (within + 1) * self.batch_size])
+        self.step += 1
+
+    def _begin(self, epoch: int) -> None:
+        """Set the epoch's step sizes and the order in which each trial sees its samples, [N, T] on the device."""
+        train, samples = self.config.train, len(self.x)
+        drops = sum(epoch >= fraction * train.epochs for fraction in train.lr_milestones)
+        self.lr.copy_(self.initial_lr * train.lr_gamma**drops)
+        seeds = [trial.seed for trial in self.trials]
+        if self.batch_size == samples:  # one batch has no order, and the same order keeps its sums the same
+            self.order = torch.arange(samples, device=self.device)[:, None].expand(-1, len(seeds))
+            return
+        orders = {seed: minibatch_order(seed, epoch, samples) for seed in set(seeds)}
+        self.order = torch.stack([orders[seed] for seed in seeds], dim=1).to(self.device)
+
+    def update(self, batch: Tensor) -> None:
+        """One SGD step on the samples ``batch`` int64 [B, T]; nothing in it waits for the device."""
+        rows = batch.flatten()
+        x = self.x.index_select(0, rows).view(*batch.shape, -1)
+        targets = self.targets.index_select(0, rows).view(*batch.shape, -1)
+        loss = self.network.loss_and_gradient(x, targets)
+        flat, grad = self.network.flat, self.network.flat_grad
+        grad.addcmul_(flat, self.weight_decay)
+        self.momentum_buffer.mul_(self.momentum).add_(grad)
+        flat.addcmul_(self.momentum_buffer, self.lr, value=-1)
+        self.loss_sum.add_(loss.value, alpha=len(batch))
+        self.correct.add_(loss.correct)
+
+    def epoch_loss(self) -> Tensor:
+        """Mean training loss [T] over the samples seen so far in this epoch, or over the epoch just ended."""
+        return self.loss_sum / self._samples_seen()
+
+    def epoch_accuracy(self) -> Tensor:
+        """Training accuracy [T] over the samples seen so far in this epoch, or over the epoch just ended."""
+        return self.correct.double() / self._samples_seen()
+
+    def _samples_seen(self) -> int:
+        within = self.step % self.steps_per_epoch
+        return within * self.batch_size if within else len(self.x)
