@@ -39,8 +39,6 @@ def make(path: Path) -> Path:
             try:
                 candidate.mkdir()
             except FileExistsError:
-                if candidate.is_dir() and not any(candidate.iterdir()):
-                    continue  # another run may have made it this very moment
                 continue
             if not os.access(candidate, os.W_OK):
                 raise PermissionError(13, "Permission denied")

@@ -36,7 +36,8 @@ def samples_in_float64(features: Tensor, labels: Tensor) -> Tensor:
 
 def largest_norm(vectors: Tensor) -> Tensor:
     """Largest Euclidean norm over the vectors of each batch entry, `[..., M, D] -> [...]`."""
-    return torch.linalg.vector_norm(vectors, dim=-1).amax(dim=-1)
+    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return norms.amax(dim=-1)
 
 
 def all_equal(features: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def etf_cosine_deviation(vectors: Tensor) -> Tensor:
     if count == 1:
         return vectors.new_full(vectors.shape[:-2], torch.nan)
     directions = vectors / torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    deviation = (directions @ directions.mT + 1 / (count - 1)).abs()
+    deviation: Tensor = (directions @ directions.mT + 1 / (count - 1)).abs()
     diagonal = torch.eye(count, dtype=torch.bool, device=vectors.device)
     # A zero vector is 0/0 in every pair it belongs to, so clearing the diagonal cannot hide it.
     return deviation.masked_fill(diagonal, 0).sum(dim=(-2, -1)) / (count * (count - 1))

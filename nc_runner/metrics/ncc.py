@@ -33,7 +33,7 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
     means = mean_by_class(features, labels, num_classes)
     reach = largest_norm(means)
 
-    # ||h - m||^2 = ||h||^2 - 2 (h . m - ||m||^2 / 2): the nearest mean has the greatest affinity. No [N, K, D] is built.
+    # ||h - m||^2 = ||h||^2 - 2 (h . m - ||m||^2 / 2): the nearest mean has the greatest affinity. No [N, K, D] here.
     affinity = features @ means.mT - means.square().sum(dim=-1).unsqueeze(-2) / 2
     own_class = labels.unsqueeze(-1).expand(*affinity.shape[:-1], 1)
     own = affinity.gather(-1, own_class).squeeze(-1)

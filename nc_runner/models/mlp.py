@@ -67,7 +67,7 @@ class MLP:
     def _linear(self, i: int, h: Tensor) -> Tensor:
         return layers.linear(h, self.params[f"{i}.weight"], self.params[f"{i}.bias"])
 
-    def _normalise(self, i: int, h: Tensor, *, train: bool) -> layers.Normalized:
+    def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:
         return layers.batch_norm(
             h,
             self.params.get(f"{i}.gamma"),
@@ -75,7 +75,7 @@ class MLP:
             self.buffers[f"{i}.running_mean"],
             self.buffers[f"{i}.running_var"],
             train=train,
-            momentum=self.config.batch_norm_momentum,
+            momentum=momentum,
             eps=self.config.batch_norm_eps,
         )
 
@@ -90,7 +90,7 @@ class MLP:
         for i in range(1, self.depth):
             activated.append(layers.activation_(self._linear(i, inputs[-1]), self.slope))
             if self.buffers:
-                normalised.append(self._normalise(i, activated[-1], train=True))
+                normalised.append(self._normalise(i, activated[-1], train=True, momentum=self.config.batch_norm_momentum))
             inputs.append(normalised[-1].out if self.buffers else activated[-1])
         loss = losses.cross_entropy(self._linear(self.depth, inputs[-1]), targets)
         grad = self._linear_backward(self.depth, loss.grad, inputs[-1])
@@ -119,16 +119,17 @@ class MLP:
             to_input=i > 1,  # nothing needs the gradient at the data
         )
 
-    def features(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
+    def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:
         """In eval mode, the output of each layer on ``x [N, D]``: pairs (layer from 1, [T, N, C]).
 
         A hidden layer's output is taken after its BatchNorm, or after its activation where there is none; the last
-        pair is (depth, logits).
+        pair is (depth, logits). With ``batch_statistics`` each BatchNorm uses the statistics of ``x`` itself, as in
+        train mode with ``x`` as the one batch; the running statistics stay as they are either way.
         """
         h = x.repeat(1, self.trials)
         for i in range(1, self.depth + 1):
             h = self._linear(i, h)
             if i < self.depth:
                 h = layers.activation_(h, self.slope)
-                h = self._normalise(i, h, train=False).out if self.buffers else h
+                h = self._normalise(i, h, train=batch_statistics, momentum=0.0).out if self.buffers else h
             yield i, layers.split_trials(h, self.trials)

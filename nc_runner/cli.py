@@ -1,0 +1,77 @@
+"""The command line: ``key=value`` goes to Hydra and runs; a plain word (plot, resume, list, cite) acts on what is there.
+
+Torch is imported late, so that help and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from nc_runner.errors import UserError
+
+USAGE_ERROR = 2
+
+
+def main() -> NoReturn:
+    """Entry point of ``nc-run``."""
+    words = sys.argv[1:]
+    try:
+        code = dispatch(words)
+    except UserError as error:
+        code = refuse(error)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Send the command's words where they belong; the exit code."""
+    from nc_runner import commands
+
+    if not words or words[0] in ("-h", "--help") or "--help" in words or "-h" in words:
+        return commands.show_help([word for word in words if word not in ("-h", "--help")])
+    if words[0] in commands.COMMANDS:
+        return commands.COMMANDS[words[0]](list(words[1:]))
+    if "=" not in words[0] and not words[0].startswith(("-", "+", "~")):
+        allowed = ", ".join(commands.COMMANDS)
+        raise UserError(f"{words[0]}: is neither a command nor key=value; allowed commands are {allowed}.")
+    return hydra_run()
+
+
+def refuse(error: BaseException) -> int:
+    """Print what a person has to change, in one sentence; the exit code for it."""
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        traceback.print_exception(error)
+    else:
+        print(f"nc-run: {error}", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def hydra_run() -> int:
+    """Compose, and run one job or a multirun, through Hydra."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from nc_runner import jobs
+    from nc_runner.configs import conf_dir, register
+    from nc_runner.mistakes import plain_sentence
+
+    register()
+    application: Callable[[], Any] = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(
+        jobs.run_job
+    )
+    wanted = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here instead of being printed and turned into exit code 1
+    try:
+        application()
+    except (HydraException, OmegaConfBaseException) as error:
+        os.environ["HYDRA_FULL_ERROR"] = wanted or "0"
+        raise UserError(plain_sentence(error)) from error
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = wanted or "0"
+    return jobs.exit_code()

@@ -1,0 +1,94 @@
+"""How long a run will take, from a few timed steps, said before it starts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+from rich.console import Console
+
+from nc_runner.config import Config, Method
+from nc_runner.configs import SCALES
+from nc_runner.data import load
+from nc_runner.experiments.base import Experiment
+from nc_runner.progress import duration
+from nc_runner.training.sgd import Training
+from nc_runner.training.stack import prepare_process, probe_epochs
+from nc_runner.trials import Trial, make_stacks, make_trials, stack_key
+
+LONG_SECONDS = 3600.0
+_WARM_UP_STEPS, _TIMED_STEPS = 3, 10
+
+
+def announce_cost(
+    config: Config,
+    stacks: Sequence[list[Trial]],
+    experiment: Experiment,
+    device: torch.device,
+    jobs: int,
+    at_scale: Callable[[str], Config] | None,
+    console: Console,
+) -> dict[str, int]:
+    """Print the expected time; where it is long, name the scale that would fit. Returns the steps of each stack."""
+    seconds = estimate(stacks, experiment, device, jobs)
+    trials = sum(len(stack) for stack in stacks)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{jobs} CPU worker{'s' * (jobs > 1)}"
+    console.print(f"{config.experiment}: {trials} trials, scale={config.scale.name}, on {where}: about {duration(seconds)}")
+    if seconds > LONG_SECONDS and at_scale is not None:
+        for scale in SCALES[SCALES.index(config.scale.name) + 1 :]:
+            smaller = make_stacks(make_trials(at_scale(scale)), cuda=device.type == "cuda")
+            if (shorter := estimate(smaller, experiment, device, jobs)) <= LONG_SECONDS:
+                console.print(f"That is over an hour; scale={scale} would take about {duration(shorter)}. Going on.")
+                break
+    return {stack[0].id: steps_of(stack[0].config) for stack in stacks}
+
+
+def steps_of(config: Config) -> int:
+    """Optimiser steps a trial takes."""
+    if config.train.method is Method.none:
+        return 1
+    batch = min(config.train.batch_size or config.data.samples, config.data.samples)
+    return config.train.epochs * -(-config.data.samples // batch)
+
+
+def estimate(stacks: Sequence[list[Trial]], experiment: Experiment, device: torch.device, jobs: int) -> float:
+    """Seconds to train and measure the stacks, from a few steps and one measurement of each kind."""
+    prepare_process()
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        kinds: dict[tuple[str, int], float] = {}
+        total = longest = 0.0
+        for stack in stacks:
+            kind = (stack_key(stack[0]), len(stack))
+            if kind not in kinds:
+                kinds[kind] = stack_seconds(stack, experiment, device)
+            total, longest = total + kinds[kind], max(longest, kinds[kind])
+        return max(total / jobs, longest)  # no more workers than stacks: the longest stack is a floor
+    finally:
+        torch.set_num_threads(threads)
+
+
+def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.device) -> float:
+    """Seconds to train and measure one stack."""
+    config = stack[0].config
+    if config.train.method is Method.none:
+        return 1.0
+    training = Training(stack, *load(config.data), device=device)
+    for _ in range(_WARM_UP_STEPS):
+        training.advance()
+    step = timed(lambda: [training.advance() for _ in range(_TIMED_STEPS)], device) / _TIMED_STEPS
+    with torch.no_grad():
+        probe = timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
+    return step * steps_of(config) + probe * len(probe_epochs(config.train.epochs, config.probes))
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds that ``work`` takes, the device's included."""
+    started = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started

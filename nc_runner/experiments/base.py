@@ -1,0 +1,109 @@
+"""What an experiment is: three plain functions and a short record; and what they are given and give back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from torch import Tensor
+
+from nc_runner.config import Config
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from nc_runner.models import MLP
+
+Measurement = tuple[int | None, str, Tensor]
+"""(layer from 1, or None for the whole network; name of the metric; its value for each trial of the stack [T])."""
+
+
+class Verdict(Enum):
+    reproduced = "reproduced"
+    not_reproduced = "not reproduced"
+    undecided = "undecided"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper turned into a predicate over the measurements."""
+
+    id: str
+    statement: str
+    expected: str
+    measured: str
+    verdict: Verdict
+    paper: str = ""
+
+    @staticmethod
+    def judge(holds: bool | None) -> Verdict:
+        """True, False, or None where the data cannot tell."""
+        if holds is None:
+            return Verdict.undecided
+        return Verdict.reproduced if holds else Verdict.not_reproduced
+
+
+@dataclass(frozen=True)
+class Results:
+    """What was measured: the config, one row a trial, and the tidy table (trial, epoch, layer, metric, value)."""
+
+    config: Config
+    trials: pd.DataFrame
+    metrics: pd.DataFrame
+
+    def final(self) -> pd.DataFrame:
+        """One row a finished trial: the columns of ``trials`` and each metric of its last epoch at its last layer."""
+        tidy = self.metrics.sort_values(["epoch", "layer"], kind="stable", na_position="first")
+        last = tidy.groupby(["trial", "metric"], sort=False)["value"].last().unstack("metric")
+        known = [column for column in self.trials.columns if column not in last.columns]
+        table = self.trials[known].join(last, on="id", how="inner")
+        return table[table["status"] != "unfinished"].reset_index(drop=True)
+
+    def at_epoch(self, epoch: int) -> pd.DataFrame:
+        """As :meth:`final`, of the measurements at one epoch."""
+        chosen = self.metrics[self.metrics["epoch"] == epoch]
+        return Results(self.config, self.trials, chosen).final()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One figure (or pair) of a paper.
+
+    Attributes:
+        paper: key of :data:`nc_runner.papers.PAPERS`.
+        figure: the figure's number in the paper.
+        summary: one line for ``nc-run list``.
+        cost: time at scale=paper on two cores, measured.
+        measure: the network (None where nothing is trained), inputs [N, D] and labels [N] to measurements. A trained
+            experiment yields "loss" and "accuracy" of the whole network (layer None) among them.
+        draw: figures by file name.
+        claims: the paper's statements, each with a verdict.
+        headline: metrics that trials.csv shows beside loss and accuracy.
+    """
+
+    paper: str
+    figure: str
+    summary: str
+    cost: str
+    measure: Callable[[MLP | None, Tensor, Tensor, Config], Iterable[Measurement]]
+    draw: Callable[[Results], dict[str, Figure]]
+    claims: Callable[[Results], list[Claim]]
+    headline: Sequence[str] = ()
+
+
+def claims_table(claims: Iterable[Claim], paper: str) -> list[dict[str, Any]]:
+    """The rows of claims.json."""
+    return [
+        {
+            "id": claim.id,
+            "paper": claim.paper or paper,
+            "statement": claim.statement,
+            "expected": claim.expected,
+            "measured": claim.measured,
+            "verdict": claim.verdict.value,
+        }
+        for claim in claims
+    ]

@@ -1,0 +1,64 @@
+"""Pan 2023, Figure 3.1: BatchNorm and weight decay decide how far the last layer collapses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nc_runner.config import Config
+from nc_runner.experiments import geometry
+from nc_runner.experiments.base import Experiment, Measurement, Results
+from nc_runner.experiments.bn_wd_claims import claims
+from nc_runner.experiments.bn_wd_figures import cosine_figure, optimum_figure
+from nc_runner.models import MLP
+
+
+def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+    """Cosines, collapse, norms and fit at the last layer's features, the input of the output layer, in eval mode.
+
+    ``feature_second_moment_batch`` is the one exception: that of the features under the statistics of the whole
+    training set as one batch, which is what Proposition 2.2.1 speaks of.
+    """
+    assert network is not None
+    last = network.depth - 1
+    outputs = dict(network.features(x))
+    weight = network.params[f"{network.depth}.weight"]
+    for name, value in (
+        *geometry.cosines(outputs[last], y),
+        *geometry.collapse(outputs[last], y, weight),
+        *geometry.second_moment(outputs[last], y),
+    ):
+        yield last, name, value
+    if network.buffers:
+        batch = dict(network.features(x, batch_statistics=True))[last]
+        yield last, "feature_second_moment_batch", batch.double().square().sum(-1).mean(-1)
+    for name in ("gamma", "beta"):
+        if (vector := network.params.get(f"{last}.{name}")) is not None:
+            yield last, f"{name}_squared_norm", vector.double().square().sum(-1)
+    yield network.depth, "weight_squared_norm", weight.double().square().sum((-2, -1))
+    yield network.depth, "bias_squared_norm", network.params[f"{network.depth}.bias"].double().square().sum(-1)
+    for name, value in geometry.fit(outputs[network.depth], y):
+        yield None, name, value
+
+
+def draw(results: Results) -> dict[str, Figure]:
+    """Figure 3.1, its companion in the other convention, and norms and cross-entropy against the closed form."""
+    return {
+        "figure_3_1": cosine_figure(results, "uncentred"),
+        "figure_3_1_centred": cosine_figure(results, "centred"),
+        "layer_peeled_optimum": optimum_figure(results),
+    }
+
+
+EXPERIMENT = Experiment(
+    paper="pan2023",
+    figure="3.1",
+    summary="last-layer cosines against weight decay: affine, plain and no BatchNorm",
+    cost="",
+    measure=measure,
+    draw=draw,
+    claims=claims,
+    headline=("min_intra_cosine_uncentred", "max_inter_cosine_uncentred", "ncc_accuracy"),
+)

@@ -1,0 +1,30 @@
+"""Lines over a varied key: one line for one seed, mean with a min-max band for several; captions and notes."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+def plot_over(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
+    """The mean of column ``y`` at each value of ``x``, with a band from least to largest where there are several."""
+    grouped = table.groupby(x)[y]
+    mean, low, high = grouped.mean(), grouped.min(), grouped.max()
+    (drawn,) = ax.plot(mean.index.to_numpy(), mean.to_numpy(), **line)
+    if (grouped.size() > 1).any():
+        ax.fill_between(mean.index.to_numpy(), low.to_numpy(), high.to_numpy(), color=drawn.get_color(), alpha=0.2, linewidth=0)
+
+
+def seeds_phrase(table: pd.DataFrame) -> str:
+    """How many seeds a figure shows, in words for its caption."""
+    count = table["seed"].nunique()
+    return "one seed" if count == 1 else f"mean and min-max band over {count} seeds"
+
+
+def caption(figure: Figure, text: str, *, width: int = 130) -> None:
+    """A caption under everything, where it cannot cover data."""
+    figure.text(0.5, -0.01, "\n".join(textwrap.wrap(text, width)), ha="center", va="top", fontsize=7.5, color="0.25")

@@ -1,0 +1,66 @@
+"""Hydra's and OmegaConf's complaints as one plain sentence that names the key, the value and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import re
+
+from nc_runner.config import first_line, schema
+from nc_runner.configs import experiment_names
+
+
+def plain_sentence(error: BaseException) -> str:
+    """What the person has to change, from the exception chain that composing a config ended in."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    text = "\n".join(str(link) for link in chain)
+    for explain in (_unknown_choice, _unknown_key, _bad_value, _bad_syntax):
+        if sentence := explain(text):
+            return sentence
+    return f"{first_line(error)}."
+
+
+def _unknown_choice(text: str) -> str | None:
+    """A config group without that option: experiment=nope, scale=huge."""
+    found = re.search(r"Could not find '([\w/]+)/([^'/]+)'", text)
+    if not found:
+        return None
+    group, option = found.groups()
+    allowed = re.search(rf"Available options in '{group}':\n((?:\t.*\n?)+)", text)
+    names = ", ".join(allowed.group(1).split()) if allowed else ", ".join(experiment_names())
+    return f"{group}={option}: there is no such {group}; allowed are {names}."
+
+
+def _unknown_key(text: str) -> str | None:
+    """A key the schema lacks; the nearest ones are offered."""
+    found = re.search(r"Could not override '([^']+)'", text) or re.search(r"Key '([^']+)' is not in struct", text)
+    found = found or re.search(r"Key '([^']+)' not in '\w+'\n\s+full_key: ([\w.]+)", text)
+    if not found or "Could not find" in text:
+        return None
+    key = found.groups()[-1]
+    known = list(schema())
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
+    near = near or [name for name in known if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+    hint = f"did you mean {' or '.join(near)}?" if near else "nc-run --help lists every key."
+    return f"{key}: there is no such key; {hint}"
+
+
+def _bad_value(text: str) -> str | None:
+    """A value of the wrong type."""
+    override = re.search(r"Error merging override (\S+)", text)
+    reason = re.search(r"((?:Value '.*' of type|Invalid value|Cannot convert|Incompatible value|Value '.*' could not).*)", text)
+    if not reason:
+        return None
+    key = re.search(r"full_key: ([\w.]+)", text)
+    where = override.group(1) if override else (key.group(1) if key else "config")
+    name = where.split("=", 1)[0].lstrip("+~")
+    meaning = schema()[name].metadata["meaning"] if name in schema() else ""
+    detail = reason.group(1).rstrip(".")
+    return f"{where}: {detail}" + (f" ({meaning})." if meaning else ".")
+
+
+def _bad_syntax(text: str) -> str | None:
+    """An override Hydra's grammar does not take."""
+    found = re.search(r"Error parsing override '(.*)'", text)
+    return f"{found.group(1)}: is not of the form key=value; allowed is for example train.epochs=100." if found else None

@@ -1,0 +1,218 @@
+"""What every metric of features has in common: invariances, batches, precision, and NaN where it is undefined."""
+
+import pytest
+import torch
+
+from nc_runner.metrics import (
+    class_means,
+    effective_depth,
+    etf_cosine_deviation,
+    inter_class_cosine,
+    intra_class_cosine,
+    ncc_accuracy,
+    self_duality_cosine,
+    within_between_pinv_trace,
+    within_between_trace_ratio,
+)
+
+WIDTH, CLASSES = 6, 3
+LABELS = torch.arange(24) % CLASSES
+DRAW = torch.Generator().manual_seed(11)
+WEIGHT = torch.randn(CLASSES, WIDTH, generator=DRAW, dtype=torch.float64)
+ROTATION = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=DRAW, dtype=torch.float64)).Q
+BATCH = torch.randn(4, 24, WIDTH, generator=DRAW, dtype=torch.float64) + 0.7 * WEIGHT[LABELS] + 0.5
+
+METRICS = {
+    "intra_class_cosine-thesis": lambda h, y: intra_class_cosine(h, y, centred=False, self_pairs=True),
+    "intra_class_cosine-code": lambda h, y: intra_class_cosine(h, y, centred=True, self_pairs=False),
+    "inter_class_cosine-thesis": lambda h, y: inter_class_cosine(h, y, centred=False),
+    "inter_class_cosine-code": lambda h, y: inter_class_cosine(h, y, centred=True),
+    "ncc_accuracy": ncc_accuracy,
+    "self_duality_cosine": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=False),
+    "self_duality_cosine-centred": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=True),
+    "within_between_trace_ratio": within_between_trace_ratio,
+    "within_between_pinv_trace": within_between_pinv_trace,
+    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
+}
+every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+every_function = pytest.mark.parametrize("metric", [*METRICS.values(), class_means], ids=[*METRICS, "class_means"])
+
+
+def assert_same(actual, expected, rtol=1e-9):
+    torch.testing.assert_close(actual, expected, rtol=rtol, atol=1e-12, equal_nan=True)
+
+
+@every_function
+def test_order_of_samples_does_not_matter(metric):
+    order = torch.randperm(24, generator=torch.Generator().manual_seed(0))
+    assert_same(metric(BATCH[:, order], LABELS[order]), metric(BATCH, LABELS))
+
+
+@every_metric
+def test_rotation_does_not_matter(metric):
+    assert_same(metric(BATCH @ ROTATION, LABELS), metric(BATCH, LABELS))
+
+
+@every_metric
+@pytest.mark.parametrize("scale", [1e-20, 3.0, 1e20])
+def test_positive_scale_does_not_matter(metric, scale):
+    assert_same(metric(scale * BATCH, LABELS), metric(BATCH, LABELS))
+
+
+@every_function
+def test_a_batch_is_its_entries_one_by_one(metric):
+    batched = metric(BATCH, LABELS)
+    assert_same(batched, torch.stack([metric(entry, LABELS) for entry in BATCH]))
+    assert_same(metric(BATCH.reshape(2, 2, 24, WIDTH), LABELS), batched.reshape(2, 2, *batched.shape[1:]))
+
+
+@every_function
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_narrow_features_are_computed_in_float64(metric, dtype):
+    narrow = BATCH.to(dtype)
+    measured = metric(narrow, LABELS)
+    assert measured.dtype == torch.float64
+    assert torch.equal(measured.nan_to_num(-9), metric(narrow.double(), LABELS).nan_to_num(-9))
+
+
+@every_function
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_non_finite_feature_spoils_its_own_batch_entry_only(metric, value):
+    spoilt = BATCH.clone()
+    spoilt[2, 5, 1] = value
+    measured = metric(spoilt, LABELS)
+    assert measured[2].isnan().all()
+    others = [0, 1, 3]
+    assert_same(measured[others], metric(BATCH, LABELS)[others])
+
+
+@pytest.mark.parametrize("metric", list(METRICS.values())[:-1], ids=list(METRICS)[:-1])
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.7e5])
+def test_equal_features_are_undefined_not_collapsed(metric, value):
+    equal = BATCH.clone()
+    equal[1] = value * torch.linspace(0.3, 1, WIDTH)
+    assert metric(equal, LABELS)[1].isnan().all()
+    assert_same(metric(equal, LABELS)[[0, 2, 3]], metric(BATCH, LABELS)[[0, 2, 3]])
+
+
+@every_metric
+def test_a_class_with_no_sample_is_undefined(metric):
+    measured = metric(BATCH, torch.where(LABELS == 1, 3, LABELS))
+    assert (measured[:, 1] if measured.ndim > 1 else measured).isnan().all()
+
+
+def test_a_class_with_no_sample_leaves_the_others_alone():
+    labels = torch.where(LABELS == 1, 3, LABELS)
+    inter = inter_class_cosine(BATCH, labels, centred=True)
+    assert inter[:, 0].isnan().tolist() == 4 * [[True, True, False, False]]
+    for self_pairs in (False, True):
+        intra = intra_class_cosine(BATCH, labels, centred=False, self_pairs=self_pairs)
+        assert intra.isnan().tolist() == 4 * [[False, True, False, False]]
+    assert class_means(BATCH, labels)[..., 0].isnan().tolist() == 4 * [[False, True, False, False]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "inter_class_cosine-thesis",
+        "inter_class_cosine-code",
+        "ncc_accuracy",
+        "within_between_trace_ratio",
+        "within_between_pinv_trace",
+        "etf_cosine_deviation",
+    ],
+)
+def test_a_single_class_has_no_pair_of_classes(name):
+    assert METRICS[name](BATCH, torch.zeros_like(LABELS)).isnan().all()
+
+
+@pytest.mark.parametrize("name", ["ncc_accuracy", "within_between_trace_ratio", "within_between_pinv_trace"])
+def test_class_means_that_all_coincide_are_undefined(name):
+    deviations = BATCH[0, :4] - BATCH[0, :4].mean(dim=0)
+    features, labels = deviations.repeat(3, 1) + 0.3, torch.arange(3).repeat_interleave(4)
+    assert METRICS[name](features, labels).isnan()
+
+
+def test_two_class_means_that_coincide():
+    """Classes 0 and 1 are one point: not told apart, and of a deficient rank that no pseudo-inverse should hide."""
+    features, labels = torch.tensor([[1.1, 0.3], [1.1, 0.3], [-2.7, 0.9]]).repeat(4, 1), torch.arange(3).repeat(4)
+    assert float(ncc_accuracy(features, labels)) == pytest.approx(1 / 3)
+    assert within_between_pinv_trace(features, labels).isnan()
+
+
+def test_class_means_on_a_line_leave_the_pseudo_inverse_undefined():
+    line = torch.tensor([[0.1, 0.2, 0.3], [0.2, 0.4, 0.6], [0.5, 1.0, 1.5]], dtype=torch.float64)
+    features = line.repeat_interleave(2, 0) + torch.tensor([0.1, -0.1], dtype=torch.float64).repeat(3)[:, None]
+    assert within_between_pinv_trace(features, torch.arange(3).repeat_interleave(2)).isnan()
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_a_feature_of_zero_norm_spoils_its_class_only(centred):
+    features = BATCH.clone()
+    features[0, 4] = 0
+    if centred:
+        features[0] -= features[0].mean(dim=0)
+        features[0, 4] = 0
+        features[0, 7] -= features[0].sum(dim=0)
+    intra = intra_class_cosine(features, LABELS, centred=centred, self_pairs=True)
+    inter = inter_class_cosine(features, LABELS, centred=centred)
+    assert intra.isnan().tolist() == [[False, True, False]] + 3 * [[False] * 3]
+    assert inter[0, 0, 2].isfinite()
+    assert inter[0, 1].isnan().all()
+    assert inter[0, :, 1].isnan().all()
+
+
+def test_a_class_of_one_sample_has_no_pair_of_samples():
+    labels = torch.cat([torch.zeros(23, dtype=torch.int64), torch.tensor([1])])
+    assert intra_class_cosine(BATCH, labels, centred=False, self_pairs=False).isnan().tolist() == 4 * [[False, True]]
+    assert intra_class_cosine(BATCH, labels, centred=False, self_pairs=True)[:, 1].tolist() == pytest.approx([1] * 4)
+
+
+def test_self_duality_undefined_row_by_row():
+    features = torch.cat([BATCH[0], -BATCH[0, 1::3]])
+    labels = torch.cat([LABELS, torch.ones(8, dtype=torch.int64)])
+    assert self_duality_cosine(WEIGHT, features, labels, centred=False).isnan().tolist() == [False, True, False]
+    weight = torch.cat([WEIGHT, torch.ones(1, WIDTH, dtype=torch.float64)])
+    weight[0] = 0
+    assert self_duality_cosine(weight, BATCH[0], LABELS, centred=False).isnan().tolist() == [True, False, False, True]
+    equal_rows = torch.full((3, WIDTH), 0.1, dtype=torch.float64)  # their mean rounds to another number
+    assert self_duality_cosine(equal_rows, BATCH, LABELS, centred=True).isnan().all()
+    weights = WEIGHT.repeat(4, 1, 1)
+    weights[3, 1, 1] = torch.inf
+    spoilt = self_duality_cosine(weights, BATCH, LABELS, centred=True)
+    assert_same(spoilt[:3], self_duality_cosine(WEIGHT, BATCH[:3], LABELS, centred=True))
+    assert spoilt[3].isnan().all()
+
+
+@every_function
+@pytest.mark.parametrize(
+    ("features", "labels", "message"),
+    [
+        (BATCH.long(), LABELS, r"features has dtype torch\.int64; it must be"),
+        (BATCH[0, 0], LABELS, r"features has shape \(6,\); its last two axes"),
+        (BATCH[:, :0], LABELS[:0], r"features has shape \(4, 0, 6\); its last two axes"),
+        (BATCH, LABELS.int(), r"labels has dtype torch\.int32; it must be torch\.int64"),
+        (BATCH, LABELS[1:], r"labels has shape \(23,\); it must have shape \(24,\)"),
+        (BATCH, LABELS[None], r"labels has shape \(1, 24\); it must have shape \(24,\)"),
+        (BATCH, LABELS - 1, r"labels contains -1; its values must be 0 or more"),
+    ],
+    ids=["integer", "vector", "empty", "int32", "length", "axes", "negative"],
+)
+def test_bad_arguments_are_named(metric, features, labels, message):
+    with pytest.raises(ValueError, match=message):
+        metric(features, labels)
+
+
+def test_bad_arguments_of_one_metric_are_named():
+    with pytest.raises(ValueError, match=r"weight has rows of length 5; .* 6\."):
+        self_duality_cosine(WEIGHT[:, :5], BATCH, LABELS, centred=False)
+    with pytest.raises(ValueError, match=r"labels contains 2; weight has 2 rows"):
+        self_duality_cosine(WEIGHT[:2], BATCH, LABELS, centred=False)
+    with pytest.raises(ValueError, match=r"vectors has dtype torch\.int64"):
+        etf_cosine_deviation(torch.ones(3, 3, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"eps is 1\.5; it must be between 0 and 1"):
+        effective_depth(torch.ones(2), 1.5)
+    with pytest.raises(ValueError, match=r"ncc_accuracy_by_layer has shape \(0,\)"):
+        effective_depth(torch.ones(0), 0.1)
+    with pytest.raises(ValueError, match=r"ncc_accuracy_by_layer has dtype torch\.int64"):
+        effective_depth(torch.ones(3, dtype=torch.int64), 0.1)
