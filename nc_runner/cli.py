@@ -1,4 +1,4 @@
-"""The command line: ``key=value`` goes to Hydra and runs; a plain word (plot, resume, list, cite) acts on what is there.
+"""The command line: ``key=value`` goes to Hydra and runs; a plain word (plot, resume, ...) acts on what is there.
 
 Torch is imported late, so that help and mistakes answer at once.
 """
@@ -66,7 +66,9 @@ def hydra_run() -> int:
         jobs.run_job
     )
     wanted = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # let exceptions come here instead of being printed and turned into exit code 1
+    os.environ["HYDRA_FULL_ERROR"] = (
+        "1"  # let exceptions come here instead of being printed and turned into exit code 1
+    )
     try:
         application()
     except (HydraException, OmegaConfBaseException) as error:

@@ -34,7 +34,9 @@ def announce_cost(
     seconds = estimate(stacks, experiment, device, jobs)
     trials = sum(len(stack) for stack in stacks)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{jobs} CPU worker{'s' * (jobs > 1)}"
-    console.print(f"{config.experiment}: {trials} trials, scale={config.scale.name}, on {where}: about {duration(seconds)}")
+    console.print(
+        f"{config.experiment}: {trials} trials, scale={config.scale.name}, on {where}: about {duration(seconds)}"
+    )
     if seconds > LONG_SECONDS and at_scale is not None:
         for scale in SCALES[SCALES.index(config.scale.name) + 1 :]:
             smaller = make_stacks(make_trials(at_scale(scale)), cuda=device.type == "cuda")
@@ -77,12 +79,17 @@ def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.devi
     if config.train.method is Method.none:
         return 1.0
     training = Training(stack, *load(config.data), device=device)
-    for _ in range(_WARM_UP_STEPS):
-        training.advance()
-    step = timed(lambda: [training.advance() for _ in range(_TIMED_STEPS)], device) / _TIMED_STEPS
+    advance(training, _WARM_UP_STEPS)
+    step = timed(lambda: advance(training, _TIMED_STEPS), device) / _TIMED_STEPS
     with torch.no_grad():
         probe = timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
     return step * steps_of(config) + probe * len(probe_epochs(config.train.epochs, config.probes))
+
+
+def advance(training: Training, steps: int) -> None:
+    """Several steps."""
+    for _ in range(steps):
+        training.advance()
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

@@ -7,6 +7,7 @@ it, whenever the machine stopped, finds a whole file: the old one or the new one
 from __future__ import annotations
 
 import fcntl
+import functools
 import json
 import math
 import os
@@ -27,7 +28,7 @@ METRIC_COLUMNS = ["trial", "epoch", "layer", "metric", "value"]
 
 
 def make(path: Path) -> Path:
-    """Make a new folder at ``path``, or at ``path_2``, ``path_3``, ... where it exists: two runs never share one.
+    """Make a new folder at ``path``, or ``path_2``, ``path_3``, ... where it exists: two runs never share one.
 
     Raises:
         UserError: a folder that cannot be written.
@@ -45,7 +46,7 @@ def make(path: Path) -> Path:
             return candidate
     except OSError as error:
         raise UserError(
-            f"hydra.run.dir={path}: cannot be written ({error.strerror}); allowed is a place where a folder can be made."
+            f"hydra.run.dir={path}: cannot be written ({error.strerror}); allowed is where a folder can be made."
         ) from error
     raise UserError(f"hydra.run.dir={path}: exists with every suffix up to 9999; allowed is a new folder.")
 
@@ -84,7 +85,9 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise UserError(f"{self.path}: another nc-run is at work in this folder; wait for it to end.") from error
+                raise UserError(
+                    f"{self.path}: another nc-run is at work in this folder; wait for it to end."
+                ) from error
             yield
 
     # Small records ---------------------------------------------------------------------------------------------
@@ -106,7 +109,9 @@ class RunFolder:
         except FileNotFoundError as error:
             raise UserError(f"{self.path}: is not a run folder (it has no {name}).") from error
         except (OSError, ValueError) as error:
-            raise UserError(f"{path}: cannot be read ({error}); restore the file or run the experiment again.") from error
+            raise UserError(
+                f"{path}: cannot be read ({error}); restore the file or run the experiment again."
+            ) from error
 
     def update_status(self, **changes: Any) -> None:
         """Change some fields of status.json."""
@@ -133,7 +138,9 @@ class RunFolder:
 
         table = self._read_table("metrics.parquet", pd.read_parquet)
         if list(table.columns) != METRIC_COLUMNS:
-            raise UserError(f"{self.path / 'metrics.parquet'}: has columns {list(table.columns)}, expected {METRIC_COLUMNS}.")
+            raise UserError(
+                f"{self.path / 'metrics.parquet'}: has columns {list(table.columns)}, expected {METRIC_COLUMNS}."
+            )
         return table
 
     def read_trials(self) -> pd.DataFrame:
@@ -152,12 +159,16 @@ class RunFolder:
     def _read_table(self, name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
         path = self.path / name
         if not path.exists():
-            raise UserError(f"{self.path}: has no {name}; the run ended before it was written (nc-run resume goes on with it).")
+            raise UserError(
+                f"{self.path}: has no {name}; the run ended before it was written (nc-run resume goes on with it)."
+            )
         try:
             return read(path)
         except Exception as error:
             reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-            raise UserError(f"{path}: cannot be read, truncated or damaged ({reason}); run the experiment again.") from error
+            raise UserError(
+                f"{path}: cannot be read, truncated or damaged ({reason}); run the experiment again."
+            ) from error
 
     # Figures ---------------------------------------------------------------------------------------------------
 
@@ -165,10 +176,9 @@ class RunFolder:
         """Write ``figures/NAME.png`` to look at and ``figures/NAME.pdf`` to publish."""
         folder = self.path / "figures"
         folder.mkdir(exist_ok=True)
+        # Neither names the time or the program's version, so that drawing again gives the same file.
         for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-            write_atomically(
-                folder / f"{name}.{suffix}", lambda path, metadata=metadata: figure.savefig(path, metadata=metadata)
-            )
+            write_atomically(folder / f"{name}.{suffix}", functools.partial(figure.savefig, metadata=metadata))
 
     # Tensors ---------------------------------------------------------------------------------------------------
 

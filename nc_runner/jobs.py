@@ -61,7 +61,7 @@ class RunFolders(Callback):
 
     def on_multirun_end(self, config: Any, **_: Any) -> None:
         """Plot what the completed jobs have, in one figure, and name the jobs that failed."""
-        from nc_runner.commands import merge_multirun
+        from nc_runner.replot import merge_multirun
 
         try:
             _exit_codes.append(merge_multirun(Path(config.hydra.sweep.dir)))

@@ -49,7 +49,9 @@ def _unknown_key(text: str) -> str | None:
 def _bad_value(text: str) -> str | None:
     """A value of the wrong type."""
     override = re.search(r"Error merging override (\S+)", text)
-    reason = re.search(r"((?:Value '.*' of type|Invalid value|Cannot convert|Incompatible value|Value '.*' could not).*)", text)
+    reason = re.search(
+        r"((?:Value '.*' of type|Invalid value|Cannot convert|Incompatible value|Value '.*' could not).*)", text
+    )
     if not reason:
         return None
     key = re.search(r"full_key: ([\w.]+)", text)
@@ -63,4 +65,6 @@ def _bad_value(text: str) -> str | None:
 def _bad_syntax(text: str) -> str | None:
     """An override Hydra's grammar does not take."""
     found = re.search(r"Error parsing override '(.*)'", text)
-    return f"{found.group(1)}: is not of the form key=value; allowed is for example train.epochs=100." if found else None
+    return (
+        f"{found.group(1)}: is not of the form key=value; allowed is for example train.epochs=100." if found else None
+    )

@@ -24,7 +24,8 @@ PAPERS = {
 }""",
     "zangrando2026": """\
 @article{zangrando2026,
-  author  = {Zangrando, Emanuele and Deidda, Piero and Brugiapaglia, Simone and Guglielmi, Nicola and Tudisco, Francesco},
+  author  = {Zangrando, Emanuele and Deidda, Piero and Brugiapaglia, Simone
+             and Guglielmi, Nicola and Tudisco, Francesco},
   title   = {Provable Emergence of Deep Neural Collapse and Low-Rank Bias in {L2}-Regularized Nonlinear Networks},
   journal = {arXiv preprint arXiv:2402.03991},
   year    = {2026}

@@ -50,7 +50,9 @@ class RunProgress:
         self.bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.bars.stop()
 
     def report(self, report: Report) -> None:
@@ -59,9 +61,12 @@ class RunProgress:
         self.resumed.setdefault(report.stack, report.step)
         self.latest[report.stack] = report
         self.done[report.stack] = report.step * len(trials)
-        state = f"epoch {report.epoch}/{trials[0].config.train.epochs}  loss {report.loss:.4f}  accuracy {report.accuracy:.4f}"
+        epochs = trials[0].config.train.epochs
+        state = f"epoch {report.epoch}/{epochs}  loss {report.loss:.4f}  accuracy {report.accuracy:.4f}"
         if report.stack not in self.rows:
-            self.rows[report.stack] = self.bars.add_task(f"  {label(trials)}", total=self.steps[report.stack], state=state)
+            self.rows[report.stack] = self.bars.add_task(
+                f"  {label(trials)}", total=self.steps[report.stack], state=state
+            )
         self.bars.update(self.rows[report.stack], completed=report.step, state=state)
         self._refresh()
 

@@ -62,7 +62,9 @@ def git_state() -> dict[str, Any] | None:
     top = Path(__file__).parent.parent
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(top), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(top), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != top.resolve():

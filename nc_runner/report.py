@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nc_runner.config import Config, flatten, to_config
 from nc_runner.configs import load_saved
@@ -55,7 +56,11 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
         table = folder.read_trials()
         for key in differing:
             if key not in table.columns:
-                table.insert(3, key, str(flatten(config)[key]) if isinstance(flatten(config)[key], list) else flatten(config)[key])
+                table.insert(
+                    3,
+                    key,
+                    str(flatten(config)[key]) if isinstance(flatten(config)[key], list) else flatten(config)[key],
+                )
         trials.append(table)
         metrics.append(folder.read_metrics())
     owner = pd.concat([table["id"].to_frame().assign(folder=i) for i, table in enumerate(trials)]).drop_duplicates("id")
@@ -87,9 +92,11 @@ def print_claims(claims: Sequence[Claim], console: Console) -> None:
     if not claims:
         return
     table = Table(title="Claims", title_justify="left", show_lines=True)
-    for column in ("claim", "statement", "expected", "measured", "verdict"):
-        table.add_column(column, overflow="fold")
+    table.add_column("statement", ratio=4)
+    table.add_column("expected", ratio=3)
+    table.add_column("measured", ratio=3)
+    table.add_column("verdict", min_width=10)
     for claim in claims:
-        colour = VERDICT_COLOURS[claim.verdict]
-        table.add_row(claim.id, claim.statement, claim.expected, claim.measured, f"[{colour}]{claim.verdict.value}[/]")
+        verdict = Text(claim.verdict.value, VERDICT_COLOURS[claim.verdict])
+        table.add_row(Text(claim.statement), Text(claim.expected), Text(claim.measured), verdict)
     console.print(table)

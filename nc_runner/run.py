@@ -12,7 +12,8 @@ import torch
 from rich.console import Console
 
 from nc_runner import experiments, report
-from nc_runner.config import Config, Device, check
+from nc_runner.check import check
+from nc_runner.config import Config, Device
 from nc_runner.cost import announce_cost
 from nc_runner.errors import UserError
 from nc_runner.folder import RunFolder
@@ -79,7 +80,9 @@ def run(
             data = {str(trial.config.data): trial.config.data for trial in trials}
             folder.write_json("provenance.json", provenance(config, data.values(), device=device, jobs=jobs))
         folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())
-        log.info("%s: %d trials in %d stacks, %d workers, %s", config.experiment, len(trials), len(stacks), jobs, device)
+        log.info(
+            "%s: %d trials in %d stacks, %d workers, %s", config.experiment, len(trials), len(stacks), jobs, device
+        )
         steps = announce_cost(config, list(stacks.values()), experiment, device, jobs, at_scale, console)
 
         outcomes: dict[str, Outcome] = {}
@@ -118,7 +121,9 @@ def run(
         if stopped_by:
             name = signal.Signals(stopped_by[0]).name
             folder.update_status(state="interrupted", reason=name, updated=now())
-            console.print(f"Interrupted ({name}); everything is saved. Go on with: nc-run resume {folder.path}", soft_wrap=True)
+            console.print(
+                f"Interrupted ({name}); everything is saved. Go on with: nc-run resume {folder.path}", soft_wrap=True
+            )
             return 128 + stopped_by[0]
         if failures:
             reason = "; ".join(f"{name}: {error}" for name, error in failures.items())

@@ -30,18 +30,22 @@ def trials_table(
     finished = {row[0] for outcome in outcomes.values() if outcome.finished for row in outcome.rows}
     last_epoch = metrics.groupby("trial")["epoch"].max()
     final = metrics[metrics["epoch"] == metrics["trial"].map(last_epoch)]
-    values = {(trial, metric): value for trial, metric, value in final[["trial", "metric", "value"]].itertuples(index=False)}
+    values = {
+        (trial, metric): value for trial, metric, value in final[["trial", "metric", "value"]].itertuples(index=False)
+    }
     rows = []
     for trial in trials:
         measured = {name: values.get((trial.id, name), float("nan")) for name in ("loss", "accuracy", *headline)}
         status = trial_status(trial, measured["accuracy"], trial.id in diverged, trial.id in finished)
         epochs = diverged.get(trial.id, last_epoch.get(trial.id, 0))
-        rows.append({"id": trial.id, "status": status, "seed": trial.seed, **trial.varied, "epochs": epochs, **measured})
+        rows.append(
+            {"id": trial.id, "status": status, "seed": trial.seed, **trial.varied, "epochs": epochs, **measured}
+        )
     return pd.DataFrame(rows)
 
 
 def trial_status(trial: Trial, accuracy: float, diverged: bool, finished: bool) -> str:
-    """interpolated, underfit (below the experiment's training accuracy), diverged, or unfinished; measured: untrained."""
+    """interpolated, underfit (below the training accuracy asked for), diverged, unfinished; measured: never trained."""
     if diverged:
         return "diverged"
     if not finished:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nc_runner.config import WITHOUT_EFFECT, Config, Method, check, flatten, replace
+from nc_runner.check import check
+from nc_runner.config import WITHOUT_EFFECT, Config, Method, flatten, replace
 
 # What may differ within a stack: the seed, and the numbers that enter a step as one tensor with an entry a trial.
 PER_TRIAL = ("train.learning_rate", "train.momentum", "train.weight_decay", "train.target_accuracy")

@@ -73,4 +73,5 @@ def conic_hull_labels(x: np.ndarray, planes: np.ndarray, classes: int) -> np.nda
     side = (x @ planes.T > 0).astype(np.int64)
     cell = side @ (1 << np.arange(len(planes))[::-1])
     merged = 2 ** len(planes) - classes  # this many pairs, taken from the first cells
-    return np.where(cell < 2 * merged, cell // 2, cell - merged)
+    labels: np.ndarray = np.where(cell < 2 * merged, cell // 2, cell - merged)
+    return labels

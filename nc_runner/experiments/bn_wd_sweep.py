@@ -18,8 +18,10 @@ from nc_runner.models import MLP
 def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
     """Cosines, collapse, norms and fit at the last layer's features, the input of the output layer, in eval mode.
 
-    ``feature_second_moment_batch`` is the one exception: that of the features under the statistics of the whole
-    training set as one batch, which is what Proposition 2.2.1 speaks of.
+    The exceptions are ``feature_second_moment_batch``, of the features under the statistics of the whole training set
+    as one batch, which is what Proposition 2.2.1 speaks of, and ``gamma_squared_norm_with_eps``, the sum of
+    gamma^2 v / (v + eps) over the channels, v the variance BatchNorm divides by, which that proposition takes for
+    ||gamma||^2.
     """
     assert network is not None
     last = network.depth - 1
@@ -32,8 +34,13 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
     ):
         yield last, name, value
     if network.buffers:
-        batch = dict(network.features(x, batch_statistics=True))[last]
-        yield last, "feature_second_moment_batch", batch.double().square().sum(-1).mean(-1)
+        batch = dict(network.features(x, batch_statistics=True))
+        yield last, "feature_second_moment_batch", batch[last].double().square().sum(-1).mean(-1)
+        if (gamma := network.params.get(f"{last}.gamma")) is not None:
+            below = batch[last - 1].transpose(0, 1).flatten(1) if last > 1 else x.repeat(1, network.trials)
+            variance = network.activation(last, below).double().var(0, correction=0).view_as(gamma)
+            shrunk = gamma.double().square() * variance / (variance + config.model.batch_norm_eps)
+            yield last, "gamma_squared_norm_with_eps", shrunk.sum(-1)
     for name in ("gamma", "beta"):
         if (vector := network.params.get(f"{last}.{name}")) is not None:
             yield last, f"{name}_squared_norm", vector.double().square().sum(-1)

@@ -44,7 +44,9 @@ def collapse(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
 def fit(logits: Tensor, labels: Tensor) -> Named:
     """Cross-entropy by sample, the same with every class weighted alike, and accuracy, of logits [T, N, K]."""
     trials, samples, classes = logits.shape
-    each = cross_entropy(logits.double().reshape(-1, classes), labels.repeat(trials), reduction="none").view(trials, samples)
+    each = cross_entropy(logits.double().reshape(-1, classes), labels.repeat(trials), reduction="none").view(
+        trials, samples
+    )
     counts = labels.bincount(minlength=classes)
     yield "loss", each.mean(-1)
     yield "loss_class_balanced", (each / counts[labels]).sum(-1) / classes

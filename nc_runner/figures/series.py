@@ -16,15 +16,21 @@ def plot_over(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> Non
     mean, low, high = grouped.mean(), grouped.min(), grouped.max()
     (drawn,) = ax.plot(mean.index.to_numpy(), mean.to_numpy(), **line)
     if (grouped.size() > 1).any():
-        ax.fill_between(mean.index.to_numpy(), low.to_numpy(), high.to_numpy(), color=drawn.get_color(), alpha=0.2, linewidth=0)
+        ax.fill_between(
+            mean.index.to_numpy(), low.to_numpy(), high.to_numpy(), color=drawn.get_color(), alpha=0.2, linewidth=0
+        )
 
 
-def seeds_phrase(table: pd.DataFrame) -> str:
+def seeds_phrase(table: pd.DataFrame, *, band: bool = True) -> str:
     """How many seeds a figure shows, in words for its caption."""
     count = table["seed"].nunique()
-    return "one seed" if count == 1 else f"mean and min-max band over {count} seeds"
+    if count == 1:
+        return "one seed"
+    return f"mean and min-max band over {count} seeds" if band else f"{count} seeds"
 
 
-def caption(figure: Figure, text: str, *, width: int = 130) -> None:
-    """A caption under everything, where it cannot cover data."""
-    figure.text(0.5, -0.01, "\n".join(textwrap.wrap(text, width)), ha="center", va="top", fontsize=7.5, color="0.25")
+def caption(figure: Figure, text: str, *, width: int = 130, below: int = 0) -> None:
+    """A caption under everything, where it cannot cover data; ``below`` lines of text are already there."""
+    inches = 0.02 + 0.135 * below
+    lines = "\n".join(textwrap.wrap(text, width))
+    figure.text(0.5, -inches / figure.get_figheight(), lines, ha="center", va="top", fontsize=7.5, color="0.25")

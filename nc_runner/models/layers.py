@@ -116,9 +116,7 @@ def batch_norm(
     (biased variance to normalise, unbiased in the running average). The running statistics are contiguous.
     """
     scale, shift = (None if v is None else v.reshape(-1) for v in (gamma, beta))
-    return Normalized(
-        *_batch_norm(h, scale, shift, running_mean.view(-1), running_var.view(-1), train, momentum, eps)
-    )
+    return Normalized(*_batch_norm(h, scale, shift, running_mean.view(-1), running_var.view(-1), train, momentum, eps))
 
 
 def batch_norm_backward(

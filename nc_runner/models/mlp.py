@@ -52,7 +52,7 @@ class MLP:
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
-        """Weights and biases uniform in +-1/sqrt(fan_in), one generator a trial so a trial never sees its neighbours."""
+        """Weights and biases uniform in +-1/sqrt(fan_in), a generator a trial, so it never sees its neighbours."""
         for t, seed in enumerate(seeds):
             random = generator(seed, "init")
             for i in range(1, self.depth + 1):
@@ -63,6 +63,10 @@ class MLP:
         for name, tensor in (self.params | self.buffers).items():
             if name.endswith(("gamma", "running_var")):
                 tensor.fill_(1.0)
+
+    def activation(self, i: int, h: Tensor) -> Tensor:
+        """Hidden layer i's activation before its BatchNorm, [B, T*C], from the layer's input h [B, T*D]."""
+        return layers.activation_(self._linear(i, h), self.slope)
 
     def _linear(self, i: int, h: Tensor) -> Tensor:
         return layers.linear(h, self.params[f"{i}.weight"], self.params[f"{i}.bias"])
@@ -88,9 +92,11 @@ class MLP:
         """
         inputs, activated, normalised = [x.flatten(1)], [], []
         for i in range(1, self.depth):
-            activated.append(layers.activation_(self._linear(i, inputs[-1]), self.slope))
+            activated.append(self.activation(i, inputs[-1]))
             if self.buffers:
-                normalised.append(self._normalise(i, activated[-1], train=True, momentum=self.config.batch_norm_momentum))
+                normalised.append(
+                    self._normalise(i, activated[-1], train=True, momentum=self.config.batch_norm_momentum)
+                )
             inputs.append(normalised[-1].out if self.buffers else activated[-1])
         loss = losses.cross_entropy(self._linear(self.depth, inputs[-1]), targets)
         grad = self._linear_backward(self.depth, loss.grad, inputs[-1])
@@ -106,7 +112,9 @@ class MLP:
                     into_gamma=self.grads.get(f"{i}.gamma"),
                     into_beta=self.grads.get(f"{i}.beta"),
                 )
-            grad = self._linear_backward(i, layers.activation_backward(grad, activated[i - 1], self.slope), inputs[i - 1])
+            grad = self._linear_backward(
+                i, layers.activation_backward(grad, activated[i - 1], self.slope), inputs[i - 1]
+            )
         return loss
 
     def _linear_backward(self, i: int, grad: Tensor, h: Tensor) -> Tensor | None:
@@ -128,8 +136,7 @@ class MLP:
         """
         h = x.repeat(1, self.trials)
         for i in range(1, self.depth + 1):
-            h = self._linear(i, h)
-            if i < self.depth:
-                h = layers.activation_(h, self.slope)
-                h = self._normalise(i, h, train=batch_statistics, momentum=0.0).out if self.buffers else h
+            h = self.activation(i, h) if i < self.depth else self._linear(i, h)
+            if i < self.depth and self.buffers:
+                h = self._normalise(i, h, train=batch_statistics, momentum=0.0).out
             yield i, layers.split_trials(h, self.trials)

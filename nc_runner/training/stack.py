@@ -131,7 +131,7 @@ def _measured(
     return [
         (trial.id, epoch, layer, metric, value)
         for layer, metric, values in measurements
-        for trial, value in zip(trials, values.tolist(), strict=True)
+        for trial, value in zip(trials, values.expand(len(trials)).tolist(), strict=True)
     ]
 
 

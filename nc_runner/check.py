@@ -1,0 +1,78 @@
+"""What the schema's types let through and a run could not survive, refused in one sentence each."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from nc_runner.config import WITHOUT_EFFECT, Config, Norm, flatten, schema
+from nc_runner.errors import UserError
+
+LIMITS: dict[str, tuple[Callable[[float, float], bool], str]] = {
+    "low": (operator.ge, "at least"),
+    "above": (operator.gt, "more than"),
+    "high": (operator.le, "at most"),
+    "below": (operator.lt, "less than"),
+}
+
+
+def check(config: Config) -> None:
+    """Refuse what the types let through.
+
+    Raises:
+        UserError: naming the key, the value and what is allowed.
+    """
+    flat, fields = flatten(config), schema()
+    for name, item in fields.items():
+        check_bounds(name, flat[name], item.metadata)
+    check_seeds(config.seeds)
+    if config.jobs != "auto" and not (is_whole(config.jobs) and config.jobs >= 1):
+        raise UserError(f"jobs={config.jobs}: allowed are auto, or a whole number of at least 1.")
+    milestones = config.train.lr_milestones
+    if any(not 0 < m < 1 for m in milestones) or sorted(set(milestones)) != milestones:
+        raise UserError(f"train.lr_milestones={milestones}: allowed are increasing fractions strictly between 0 and 1.")
+    if config.data.samples < config.data.classes:
+        raise UserError(
+            f"data.samples={config.data.samples}: allowed is one a class, so at least {config.data.classes}."
+        )
+    samples = config.data.samples
+    size = min(config.train.batch_size or samples, samples)
+    if config.model.norm is not Norm.none and config.model.depth > 1 and (samples % size == 1 or size == 1):
+        raise UserError(
+            f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
+            "BatchNorm is undefined; allowed is any other size, or model.norm=none."
+        )
+    for name, values in config.grid.items():
+        if name not in fields or name.split(".")[0] in WITHOUT_EFFECT:
+            raise UserError(
+                f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model and train."
+            )
+        if not values:
+            raise UserError(f"grid: {name}=[] has no values; allowed is a list of at least one.")
+
+
+def is_whole(value: Any) -> bool:
+    """A whole number, which Python's True is not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_seeds(seeds: Any) -> None:
+    """A positive count, or a non-empty list of distinct non-negative whole numbers."""
+    allowed = "allowed is a count of at least 1, or a list of distinct whole numbers of at least 0"
+    is_count = is_whole(seeds) and seeds >= 1
+    is_list = isinstance(seeds, list) and seeds and all(is_whole(seed) and seed >= 0 for seed in seeds)
+    if not is_count and not (is_list and len(set(seeds)) == len(seeds)):
+        raise UserError(f"seeds={seeds}: {allowed}.")
+
+
+def check_bounds(name: str, value: Any, bounds: Any) -> None:
+    """Compare one numeric value with its field's bounds."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    set_bounds = [(*LIMITS[kind], limit) for kind, limit in bounds.items() if kind in LIMITS]
+    stated = [f"{words} {limit:g}" for _, words, limit in set_bounds]
+    if not math.isfinite(value) or not all(allows(value, limit) for allows, _, limit in set_bounds):
+        allowed = " and ".join(stated) if stated else "a finite number"
+        raise UserError(f"{name}={value}: {bounds['meaning']}; allowed is {allowed}.")

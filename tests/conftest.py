@@ -1,0 +1,57 @@
+"""What several tests need: small configs, the command line as a person calls it, one finished run to look at."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
+
+mpl.use("Agg")
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def nc_run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``nc-run WORDS`` in a folder of its own, as a person would call it."""
+    command = [sys.executable, "-W", "error", "-m", "nc_runner", *words]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "COLUMNS": "160", **environment},
+    )
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command line in an empty folder."""
+    return lambda *words, **environment: nc_run(*words, cwd=tmp_path, **environment)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a completed smoke run, not to be changed."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    done = nc_run("experiment=bn_wd_sweep", "scale=smoke", "jobs=1", f"hydra.run.dir={folder}", cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def small() -> Config:
+    """A network that trains in milliseconds."""
+    return Config(
+        experiment="bn_wd_sweep",
+        data=DataConfig(samples=60, dim=5, classes=3, teacher_width=8),
+        model=ModelConfig(depth=3, width=7),
+        train=TrainConfig(epochs=3, batch_size=16, learning_rate=0.05),
+    )

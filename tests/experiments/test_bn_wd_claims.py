@@ -1,0 +1,109 @@
+"""Each claim of Figure 3.1 on tables made so that it holds, fails, or cannot be decided."""
+
+import math
+
+import pandas as pd
+import pytest
+import torch
+
+from nc_runner import theory
+from nc_runner.config import Config
+from nc_runner.experiments.base import Results, Verdict
+from nc_runner.experiments.bn_wd_claims import claims, smallest_eps
+
+DECAYS = [1e-3, 3e-3, 5e-3, 7e-3, 1e-2]
+
+
+def results(**changes: dict[float, float] | float | str) -> Results:
+    """A table on which every claim holds; ``norm__metric=value`` or ``{weight decay: value}`` changes it."""
+    trials, rows = [], []
+    for norm, level, slope in (("affine", 1.0, 20.0), ("plain", 0.8, 10.0), ("none", 0.6, -10.0)):
+        for decay in DECAYS:
+            name = f"{norm}-{decay}"
+            failed = norm == "none" and decay > 5e-3
+            squared_norm, moment = 4.0 + 100 * decay, 4.0 + 100 * decay
+            bound = float(theory.min_cross_entropy(math.sqrt(moment + 1), math.sqrt(squared_norm / 4), 4))
+            metrics: dict[str, float] = {
+                "min_intra_cosine_uncentred": level + slope * decay,
+                "max_inter_cosine_uncentred": 0.0,
+                "loss": 1.01 * bound,
+                "loss_class_balanced": 1.01 * bound,
+                "accuracy": 0.9 if failed else 1.0,
+                "feature_second_moment": moment,
+                "feature_second_moment_class_balanced": moment,
+                "feature_second_moment_batch": moment,
+                "gamma_squared_norm": moment - 1,
+                "gamma_squared_norm_with_eps": moment - 1,
+                "beta_squared_norm": 1.0,
+                "weight_squared_norm": squared_norm,
+                "bias_squared_norm": 0.0,
+            }
+            status = "underfit" if failed else "interpolated"
+            for change, value in changes.items():
+                of_norm, metric = change.split("__")
+                if of_norm == norm and (not isinstance(value, dict) or decay in value):
+                    new = value[decay] if isinstance(value, dict) else value
+                    if metric == "status":
+                        status = str(new)
+                    else:
+                        metrics[metric] = float(new)
+            accuracy = metrics["accuracy"]
+            trials.append([name, status, 0, norm, decay, 300, metrics["loss"], accuracy])
+            rows += [[name, 300, None, metric, value] for metric, value in metrics.items()]
+    columns = ["id", "status", "seed", "model.norm", "train.weight_decay", "epochs", "loss", "accuracy"]
+    table = pd.DataFrame(rows, columns=["trial", "epoch", "layer", "metric", "value"]).astype({"layer": "Int64"})
+    return Results(Config(), pd.DataFrame(trials, columns=columns), table)
+
+
+def verdicts(table: Results) -> dict[str, Verdict]:
+    return {claim.id: claim.verdict for claim in claims(table)}
+
+
+def test_every_claim_holds_where_it_should() -> None:
+    assert set(verdicts(results()).values()) == {Verdict.reproduced}
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes"),
+    [
+        ("growth_affine", {"affine__min_intra_cosine_uncentred": {1e-3: 1.3}}),
+        ("batch_norm_order", {"plain__min_intra_cosine_uncentred": {5e-3: 1.2}}),
+        ("batch_norm_order", {"none__min_intra_cosine_uncentred": {1e-3: 0.9}}),
+        ("no_batch_norm_worsens", {"none__min_intra_cosine_uncentred": {5e-3: 0.7}}),
+        ("no_batch_norm_fails", {"none__status": {7e-3: "interpolated"}}),
+        ("cross_entropy_bound", {"plain__loss_class_balanced": {1e-2: 1e-4}}),
+        ("feature_norm", {"affine__feature_second_moment_batch": {1e-2: 4.9}}),
+        ("stationarity", {"affine__weight_squared_norm": {1e-2: 5.2}}),
+    ],
+)
+def test_a_claim_fails_where_it_should(claim: str, changes: dict[str, dict[float, float]]) -> None:
+    assert verdicts(results(**changes))[claim] is Verdict.not_reproduced
+
+
+def test_one_seed_cannot_refuse_a_dip_in_the_growth() -> None:
+    assert verdicts(results(affine__min_intra_cosine_uncentred={5e-3: 0.9}))["growth_affine"] is Verdict.undecided
+
+
+def test_nothing_is_decided_where_nothing_fits() -> None:
+    judged = verdicts(results(affine__status="underfit", plain__status="underfit", none__status="underfit"))
+    assert judged.pop("feature_norm") is Verdict.reproduced  # holds for any network, fitted or not
+    assert set(judged.values()) == {Verdict.undecided}
+
+
+def test_smallest_eps_against_a_double_loop() -> None:
+    gap = pd.Series([0.5, 0.9, 0.7, 0.8], index=[1e-4, 1e-3, 3e-3, 1e-2])
+    eps = smallest_eps(gap)
+    values = list(gap.items())
+    pairs = [(a, b) for i, a in enumerate(values) for b in values[i + 1 :]]
+    assert all(gb - ga >= -eps * math.log(b / a) - 1e-12 for (a, ga), (b, gb) in pairs)
+    assert any(abs(gb - ga + eps * math.log(b / a)) < 1e-12 for (a, ga), (b, gb) in pairs)
+    assert smallest_eps(pd.Series([0.1, 0.2], index=[1.0, 2.0])) == 0
+
+
+def test_final_takes_the_last_epoch_of_each_trial_and_metric() -> None:
+    trials = pd.DataFrame({"id": ["a", "b"], "status": ["interpolated", "unfinished"]})
+    rows = [["a", 1, None, "loss", 5.0], ["a", 2, None, "loss", 3.0], ["a", 2, 1, "gap", 0.1], ["a", 2, 2, "gap", 0.2]]
+    table = pd.DataFrame(rows, columns=["trial", "epoch", "layer", "metric", "value"]).astype({"layer": "Int64"})
+    final = Results(Config(), trials, table).final()
+    assert final.to_dict("records") == [{"id": "a", "status": "interpolated", "gap": 0.2, "loss": 3.0}]
+    assert torch.tensor(final["loss"].to_numpy(copy=True)).item() == 3.0

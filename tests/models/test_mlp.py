@@ -1,0 +1,108 @@
+import pytest
+import torch
+from reference import ACTIVATIONS, as_torch
+from torch import nn
+
+from nc_runner.config import Activation, ModelConfig, Norm
+from nc_runner.models import MLP, layers
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize(
+    ("trials", "width", "dtype"), [(1, 6, torch.float64), (3, 6, torch.float64), (1, 128, torch.float32)]
+)
+def test_loss_gradients_and_features_are_torch_s(
+    norm: Norm, activation: Activation, trials: int, width: int, dtype: torch.dtype
+) -> None:
+    config = ModelConfig(depth=3, width=width, norm=norm, activation=activation)
+    network = MLP(config, 5, 4, range(trials), device=CPU, dtype=dtype)
+    if norm is Norm.affine:  # away from the initial gamma 1, beta 0
+        for i in (1, 2):
+            network.params[f"{i}.gamma"].uniform_(0.5, 1.5)
+            network.params[f"{i}.beta"].uniform_(-0.5, 0.5)
+    x = torch.randn(11, trials, 5, dtype=dtype)
+    y = torch.randint(4, (11, trials))
+    references = [as_torch(network, t) for t in range(trials)]
+    loss = network.loss_and_gradient(x, nn.functional.one_hot(y, 4).to(dtype))
+    tolerance = {"rtol": 1e-10, "atol": 1e-12} if dtype is torch.float64 else {"rtol": 2e-4, "atol": 1e-6}
+    for t, reference in enumerate(references):
+        logits = reference.train()(x[:, t])
+        expected = nn.functional.cross_entropy(logits, y[:, t])
+        expected.backward()
+        torch.testing.assert_close(loss.value[t], expected.detach(), **tolerance)
+        assert loss.correct[t] == (logits.argmax(1) == y[:, t]).sum()
+        linears = [m for m in reference if isinstance(m, nn.Linear)]
+        norms = [m for m in reference if isinstance(m, nn.BatchNorm1d)]
+        for i, module in enumerate(linears, 1):
+            torch.testing.assert_close(network.grads[f"{i}.weight"][t], module.weight.grad, **tolerance)
+            torch.testing.assert_close(network.grads[f"{i}.bias"][t], module.bias.grad, **tolerance)
+        for i, module in enumerate(norms, 1):
+            torch.testing.assert_close(network.buffers[f"{i}.running_mean"][t], module.running_mean, **tolerance)
+            torch.testing.assert_close(network.buffers[f"{i}.running_var"][t], module.running_var, **tolerance)
+            if module.affine:
+                torch.testing.assert_close(network.grads[f"{i}.gamma"][t], module.weight.grad, **tolerance)
+                torch.testing.assert_close(network.grads[f"{i}.beta"][t], module.bias.grad, **tolerance)
+    # In eval mode: every layer's output, hidden ones after their norm.
+    hidden = nn.BatchNorm1d if norm is not Norm.none else ACTIVATIONS[activation]
+    data = torch.randn(9, 5, dtype=dtype)
+    outputs = dict(network.features(data))
+    for t, reference in enumerate(references):
+        h, layer = data, 0
+        for module in reference.eval():
+            h = module(h)
+            if isinstance(module, hidden) or module is reference[-1]:
+                layer += 1
+                torch.testing.assert_close(outputs[layer][t], h.detach(), **tolerance)
+        assert layer == config.depth == len(outputs)
+
+
+def test_gradient_against_finite_differences() -> None:
+    network = MLP(
+        ModelConfig(depth=3, width=4, activation=Activation.leaky_relu), 3, 3, [0, 1], device=CPU, dtype=torch.float64
+    )
+    x, y = torch.randn(8, 2, 3, dtype=torch.float64), torch.randint(3, (8, 2))
+    targets = nn.functional.one_hot(y, 3).double()
+    network.loss_and_gradient(x, targets)
+    gradient, step = network.flat_grad.clone(), 1e-6
+    for p in range(0, network.flat.shape[1], 3):
+        network.flat[:, p] += step
+        up = network.loss_and_gradient(x, targets).value
+        network.flat[:, p] -= 2 * step
+        down = network.loss_and_gradient(x, targets).value
+        network.flat[:, p] += step
+        torch.testing.assert_close(gradient[:, p], (up - down) / (2 * step), rtol=1e-5, atol=1e-8)
+
+
+def test_batch_statistics_leave_the_running_ones_alone_and_normalise_the_data() -> None:
+    network = MLP(ModelConfig(depth=2, width=5), 3, 3, [0], device=CPU, dtype=torch.float64)
+    before = {name: tensor.clone() for name, tensor in network.buffers.items()}
+    h = dict(network.features(torch.randn(40, 3, dtype=torch.float64), batch_statistics=True))[1]
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.buffers.items())
+    torch.testing.assert_close(h.mean(1), torch.zeros(1, 5, dtype=torch.float64))
+
+
+def test_a_trial_starts_alike_alone_and_in_any_stack() -> None:
+    config = ModelConfig(depth=3, width=6)
+    stack = MLP(config, 5, 4, [7, 3, 7], device=CPU)
+    for t, seed in enumerate([7, 3, 7]):
+        assert torch.equal(MLP(config, 5, 4, [seed], device=CPU).flat[0], stack.flat[t])
+    assert not torch.equal(stack.flat[0], stack.flat[1])
+
+
+def test_initial_weights_are_uniform_in_torch_s_default_range() -> None:
+    network = MLP(ModelConfig(depth=2, width=400), 100, 4, [0], device=CPU)
+    weight, bias = network.params["1.weight"], network.params["1.bias"]
+    assert weight.abs().max() <= 0.1
+    assert bias.abs().max() <= 0.1
+    assert abs(weight.std().item() - 0.1 / 3**0.5) < 1e-3
+
+
+def test_onednn_and_mm_agree() -> None:
+    a, b, bias = torch.randn(128, 200), torch.randn(150, 200), torch.randn(150)
+    weight = b.unsqueeze(0)
+    if not layers.uses_onednn(weight):
+        pytest.skip("this torch has no oneDNN")
+    torch.testing.assert_close(layers.linear(a, weight, bias[None]), a @ b.T + bias, rtol=1e-4, atol=1e-4)

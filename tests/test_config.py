@@ -1,0 +1,107 @@
+import dataclasses
+from typing import Any
+
+import pytest
+
+from nc_runner.check import check
+from nc_runner.commands import compose
+from nc_runner.config import Config, Norm, flatten, replace, schema
+from nc_runner.errors import UserError
+
+
+def test_every_key_has_a_meaning_and_defaults_pass() -> None:
+    check(Config())
+    assert all(item.metadata["meaning"] for item in schema().values())
+    assert set(schema()) == set(flatten(Config()))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.weight_decay", -1.0),
+        ("train.weight_decay", float("nan")),
+        ("train.batch_size", 0),
+        ("train.epochs", 0),
+        ("train.momentum", 1.0),
+        ("train.learning_rate", 0.0),
+        ("train.lr_milestones", [0.5, 0.25]),
+        ("train.lr_milestones", [1.5]),
+        ("model.depth", 0),
+        ("model.batch_norm_momentum", 0.0),
+        ("data.classes", 1),
+        ("data.samples", 3),
+        ("data.input_seed", 2**32),
+        ("seeds", []),
+        ("seeds", 0),
+        ("seeds", [1, 1]),
+        ("seeds", [-1]),
+        ("seeds", "three"),
+        ("seeds", True),
+        ("jobs", 0),
+        ("jobs", "many"),
+        ("grid", {"train.nothing": [1]}),
+        ("grid", {"save.features": [True]}),
+        ("grid", {"train.weight_decay": []}),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_name(key: str, value: Any) -> None:
+    with pytest.raises(UserError) as refusal:
+        check(replace(Config(), {key: value}))
+    sentence = str(refusal.value)
+    assert key in sentence
+    assert "allowed" in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 9])
+def test_a_batch_of_one_sample_is_refused_where_there_is_batch_norm(batch_size: int) -> None:
+    values = {"data.samples": 10, "train.batch_size": batch_size}
+    with pytest.raises(UserError, match="BatchNorm is undefined"):
+        check(replace(Config(), values))
+    check(replace(Config(), values | {"model.norm": "none"}))
+
+
+def test_replace_converts_as_the_command_line_does_and_leaves_the_original() -> None:
+    config = Config()
+    changed = replace(config, {"model.norm": "none", "train.batch_size": None, "train.epochs": 7})
+    assert changed.model.norm is Norm.none
+    assert changed.train.batch_size is None
+    assert changed.train.epochs == 7
+    assert config == Config()
+    with pytest.raises(UserError, match=r"train\.epochs=many"):
+        replace(config, {"train.epochs": "many"})
+
+
+def test_seeds_as_a_count_or_a_list() -> None:
+    assert Config(seeds=3).seed_list == [0, 1, 2]
+    assert Config(seeds=[5, 2]).seed_list == [5, 2]
+
+
+@pytest.mark.parametrize("name", ["bn_wd_sweep", "conic_hull"])
+def test_scales_change_sizes_and_nothing_else(name: str) -> None:
+    sizes = {"data.samples", "model.width", "train.epochs", "probes", "seeds"}
+    paper = flatten(compose([f"experiment={name}"]))
+    for scale in ("cpu", "quick", "smoke"):
+        other = flatten(compose([f"experiment={name}", f"scale={scale}"]))
+        differing = {key for key in paper if paper[key] != other[key] and not key.startswith("scale.")}
+        assert differing <= sizes
+
+
+def test_the_command_line_wins_over_the_scale() -> None:
+    config = compose(["experiment=bn_wd_sweep", "scale=smoke", "train.epochs=11"])
+    assert config.train.epochs == 11
+    assert config.data.samples == 400
+
+
+def test_defaults_are_the_thesis_s_recipe() -> None:
+    config = compose(["experiment=bn_wd_sweep"])
+    expected = {
+        "data.samples": 10_000, "data.dim": 16, "data.classes": 4, "data.input_seed": 10_000, "data.label_seed": 12_138,
+        "model.depth": 6, "model.width": 200, "model.batch_norm_eps": 1e-5, "model.batch_norm_momentum": 0.1,
+        "train.epochs": 300, "train.batch_size": 128, "train.learning_rate": 0.0679, "train.momentum": 0.9,
+        "train.lr_milestones": [0.25, 0.5, 0.75], "train.lr_gamma": 0.1, "train.target_accuracy": 0.999,
+    }  # fmt: skip
+    assert {key: flatten(config)[key] for key in expected} == expected
+    assert config.grid["train.weight_decay"] == [1e-4, 3e-4, 5e-4, 1e-3, 3e-3, 5e-3, 7e-3, 1e-2]
+    assert dataclasses.replace(config).grid["model.norm"] == ["affine", "plain", "none"]

@@ -1,0 +1,54 @@
+import dataclasses
+
+import pytest
+
+from nc_runner.config import Config
+from nc_runner.errors import UserError
+from nc_runner.trials import make_stacks, make_trials, trial_id
+
+GRID = {"model.norm": ["affine", "none"], "train.weight_decay": [1e-3, 1e-2]}
+
+
+def test_every_point_with_every_seed(small: Config) -> None:
+    trials = make_trials(dataclasses.replace(small, grid=GRID, seeds=[3, 1]))
+    assert [(*t.varied.values(), t.seed) for t in trials] == [
+        (norm, decay, seed) for norm in ("affine", "none") for decay in (1e-3, 1e-2) for seed in (3, 1)
+    ]
+    assert all(t.config.model.norm.name == t.varied["model.norm"] for t in trials)
+    assert len({t.id for t in trials}) == 8
+
+
+def test_an_override_replaces_its_axis_and_stays_a_column(small: Config) -> None:
+    small = dataclasses.replace(small, grid=GRID)
+    small.train.weight_decay = 0.5
+    trials = make_trials(small, overridden=["train.weight_decay", "experiment"])
+    assert [t.varied for t in trials] == [
+        {"model.norm": norm, "train.weight_decay": 0.5} for norm in ("affine", "none")
+    ]
+
+
+def test_id_changes_with_the_numbers_and_with_nothing_else(small: Config) -> None:
+    base = trial_id(small, 0)
+    assert base != trial_id(small, 1)
+    for key, value in {"device": "cpu", "jobs": 2, "seeds": 9, "probes": 3}.items():
+        assert trial_id(dataclasses.replace(small, **{key: value}), 0) == base
+    assert trial_id(dataclasses.replace(small, data=dataclasses.replace(small.data, root="elsewhere")), 0) == base
+    assert trial_id(dataclasses.replace(small, train=dataclasses.replace(small.train, epochs=4)), 0) != base
+
+
+def test_a_bad_value_in_the_grid_is_refused(small: Config) -> None:
+    with pytest.raises(UserError, match=r"train\.weight_decay=-1"):
+        make_trials(dataclasses.replace(small, grid={"train.weight_decay": [-1.0]}))
+    with pytest.raises(UserError, match=r"model\.norm"):
+        make_trials(dataclasses.replace(small, grid={"model.norm": ["sideways"]}))
+
+
+def test_stacks_hold_equal_networks_and_every_trial_once(small: Config) -> None:
+    trials = make_trials(dataclasses.replace(small, grid=GRID | {"model.width": [7, 200]}, seeds=2))
+    for cuda in (False, True):
+        stacks = make_stacks(trials, cuda=cuda)
+        assert sorted(t.id for s in stacks for t in s) == sorted(t.id for t in trials)
+        for stack in stacks:
+            assert len({(t.config.model.norm, t.config.model.width) for t in stack}) == 1
+    assert len(make_stacks(trials, cuda=True)) == 4
+    assert all(len(s) == 1 for s in make_stacks(trials, cuda=False) if s[0].config.model.width == 200)

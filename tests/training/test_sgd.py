@@ -1,0 +1,126 @@
+import dataclasses
+
+import pytest
+import torch
+from reference import as_torch
+from torch import nn
+
+from nc_runner.config import Config, Norm
+from nc_runner.data import load
+from nc_runner.rng import minibatch_order
+from nc_runner.training.sgd import Training
+from nc_runner.trials import make_trials
+
+CPU = torch.device("cpu")
+
+
+def training(config: Config, dtype: torch.dtype = torch.float64, only: int | None = None) -> Training:
+    trials = make_trials(config)
+    return Training(trials if only is None else [trials[only]], *load(config.data), device=CPU, dtype=dtype)
+
+
+@pytest.mark.parametrize("norm", Norm)
+@pytest.mark.parametrize("batch_size", [16, None])
+def test_equals_torch_nn_and_torch_optim_sgd_trial_by_trial(small: Config, norm: Norm, batch_size: int | None) -> None:
+    """Several epochs with a last partial batch, a step size that drops, and a weight decay and step size a trial."""
+    small.model.norm, small.train.batch_size, small.train.epochs = norm, batch_size, 5
+    small.grid = {"train.weight_decay": [0.0, 1e-2], "train.learning_rate": [0.05, 0.01]}
+    stack = training(small)
+    modules = [as_torch(stack.network, t) for t in range(4)]
+    x, y = load(small.data)
+    while not stack.finished:
+        stack.advance()
+    for t, (trial, module) in enumerate(zip(stack.trials, modules, strict=True)):
+        train = trial.config.train
+        optimiser = torch.optim.SGD(
+            module.parameters(), train.learning_rate, train.momentum, weight_decay=train.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [2, 3, 4], train.lr_gamma)  # ceil of 1.25, 2.5, 3.75
+        for epoch in range(train.epochs):
+            order = minibatch_order(trial.seed, epoch, len(x)) if batch_size else torch.arange(len(x))
+            for batch in order.split(batch_size or len(x)):
+                optimiser.zero_grad()
+                nn.functional.cross_entropy(module.train()(x[batch].double()), y[batch]).backward()
+                optimiser.step()
+            schedule.step()
+        for (name, expected), i in zip(module[0].named_parameters(), [1, 1], strict=True):
+            torch.testing.assert_close(stack.network.params[f"{i}.{name}"][t], expected.detach(), rtol=1e-8, atol=1e-10)
+        torch.testing.assert_close(
+            stack.network.params["3.weight"][t], module[-1].weight.detach(), rtol=1e-8, atol=1e-10
+        )
+
+
+def test_a_stack_equals_its_trials_one_by_one(small: Config) -> None:
+    small.seeds, small.grid = [4, 9], {"train.weight_decay": [1e-3, 1e-1], "train.momentum": [0.5, 0.9]}
+    stack = training(small)
+    alone = [training(small, only=t) for t in range(8)]
+    for _ in range(7):
+        stack.advance()
+        for one in alone:
+            one.advance()
+    for t, one in enumerate(alone):
+        torch.testing.assert_close(stack.network.flat[t], one.network.flat[0], rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(stack.epoch_loss()[t], one.epoch_loss()[0], rtol=1e-9, atol=1e-12)
+        assert stack.epoch_accuracy()[t] == one.epoch_accuracy()[0]
+
+
+def test_a_diverged_trial_does_not_touch_its_neighbours(small: Config) -> None:
+    small.grid = {"train.learning_rate": [0.05, 1e30]}
+    small.model.norm = Norm.none
+    stack, alone = training(small), training(small, only=0)
+    for _ in range(8):
+        stack.advance()
+        alone.advance()
+    assert not stack.network.flat[1].isfinite().all()
+    assert torch.isnan(stack.epoch_loss()[1])
+    torch.testing.assert_close(stack.network.flat[0], alone.network.flat[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("stop", [3, 4, 7])
+def test_state_restores_bit_for_bit_between_any_two_steps(small: Config, stop: int) -> None:
+    whole = training(small, torch.float32)
+    first, second = training(small, torch.float32), training(small, torch.float32)
+    for _ in range(stop):
+        first.advance()
+    second.load({name: tensor.clone() for name, tensor in first.state().items()}, first.step)
+    while not second.finished:
+        second.advance()
+    while not whole.finished:
+        whole.advance()
+    for name, tensor in whole.state().items():
+        assert torch.equal(tensor, second.state()[name])
+
+
+def test_epoch_loss_is_the_mean_over_the_epoch_s_samples(small: Config) -> None:
+    small.train.learning_rate = 1e-30  # nothing moves, so the mean is that of the initial network
+    small.model.norm = Norm.none
+    stack = training(small)
+    for _ in range(stack.steps_per_epoch):
+        stack.advance()
+    _, logits = list(stack.network.features(stack.x))[-1]
+    expected = nn.functional.cross_entropy(logits[0], stack.y)
+    torch.testing.assert_close(stack.epoch_loss()[0], expected, rtol=1e-9, atol=0)
+    assert stack.epoch_accuracy()[0] == (logits[0].argmax(1) == stack.y).double().mean()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_captured_step_is_the_step(small: Config) -> None:
+    small.seeds = 3
+    trials, data = make_trials(small), load(small.data)
+    captured, cpu = (Training(trials, *data, device=torch.device(d), dtype=torch.float64) for d in ("cuda", "cpu"))
+    while not cpu.finished:
+        captured.advance()
+        cpu.advance()
+    torch.testing.assert_close(captured.network.flat.cpu(), cpu.network.flat, rtol=1e-7, atol=1e-9)
+
+
+def test_step_size_drops_at_the_milestones(small: Config) -> None:
+    small = dataclasses.replace(
+        small, train=dataclasses.replace(small.train, epochs=8, lr_milestones=[0.25, 0.5, 0.75])
+    )
+    stack, seen = training(small), []
+    while not stack.finished:
+        stack.advance()
+        if stack.step % stack.steps_per_epoch == 0:
+            seen.append(stack.lr.item() / small.train.learning_rate)
+    assert seen == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
