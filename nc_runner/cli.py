@@ -15,6 +15,9 @@ from nc_runner.errors import UserError
 
 USAGE_ERROR = 2
 
+# Read once: hydra_run sets the variable for itself.
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+
 
 def main() -> NoReturn:
     """Entry point of ``nc-run``."""
@@ -44,7 +47,7 @@ def dispatch(words: Sequence[str]) -> int:
 
 def refuse(error: BaseException) -> int:
     """Print what a person has to change, in one sentence; the exit code for it."""
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+    if FULL_ERROR:
         traceback.print_exception(error)
     else:
         print(f"nc-run: {error}", file=sys.stderr)
@@ -65,15 +68,9 @@ def hydra_run() -> int:
     application: Callable[[], Any] = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(
         jobs.run_job
     )
-    wanted = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = (
-        "1"  # let exceptions come here instead of being printed and turned into exit code 1
-    )
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions shall come here, not be printed and turned into exit code 1
     try:
         application()
     except (HydraException, OmegaConfBaseException) as error:
-        os.environ["HYDRA_FULL_ERROR"] = wanted or "0"
         raise UserError(plain_sentence(error)) from error
-    finally:
-        os.environ["HYDRA_FULL_ERROR"] = wanted or "0"
     return jobs.exit_code()

@@ -183,12 +183,28 @@ def replace(config: Config, values: dict[str, Any]) -> Config:
 
 
 def to_config(node: Any) -> Config:
-    """The typed object behind a composed Hydra config, interpolations resolved."""
+    """The typed object behind a composed Hydra config, interpolations resolved.
+
+    Raises:
+        UserError: a key the schema lacks, which Hydra lets ``+key=value`` add.
+    """
     from omegaconf import OmegaConf
 
+    unknown = sorted(_dotted(OmegaConf.to_container(node)) - set(schema()))
+    if unknown:
+        raise UserError(f"{unknown[0]}: there is no such key; nc-run --help lists every key.")
     config = OmegaConf.to_object(node)
     assert isinstance(config, Config)
     return config
+
+
+def _dotted(container: Any, prefix: str = "") -> set[str]:
+    """The dotted names of a nested dict's leaves; ``grid`` is one leaf."""
+    found: set[str] = set()
+    for name, value in container.items():
+        is_branch = isinstance(value, dict) and prefix + name != "grid"
+        found |= _dotted(value, f"{prefix}{name}.") if is_branch else {prefix + name}
+    return found
 
 
 def first_line(error: BaseException) -> str:

@@ -8,6 +8,15 @@ import re
 from nc_runner.config import first_line, schema
 from nc_runner.configs import experiment_names
 
+KINDS = {
+    "int": "a whole number",
+    "int | None": "a whole number, or null",
+    "float": "a number",
+    "bool": "true or false",
+    "str | None": "a text, or null",
+    "list[float]": "a list of numbers",
+}
+
 
 def plain_sentence(error: BaseException) -> str:
     """What the person has to change, from the exception chain that composing a config ended in."""
@@ -57,9 +66,12 @@ def _bad_value(text: str) -> str | None:
     key = re.search(r"full_key: ([\w.]+)", text)
     where = override.group(1) if override else (key.group(1) if key else "config")
     name = where.split("=", 1)[0].lstrip("+~")
-    meaning = schema()[name].metadata["meaning"] if name in schema() else ""
-    detail = reason.group(1).rstrip(".")
-    return f"{where}: {detail}" + (f" ({meaning})." if meaning else ".")
+    if name not in schema():
+        return f"{where}: {reason.group(1).rstrip('.')}."
+    item = schema()[name]
+    options = re.search(r"expected one of \[(.*)\]", text)
+    allowed = options.group(1) if options else KINDS.get(str(item.type), str(item.type))
+    return f"{where}: {item.metadata['meaning']}; allowed is {allowed}."
 
 
 def _bad_syntax(text: str) -> str | None:
