@@ -33,7 +33,11 @@ def plot(words: list[str]) -> int:
         target.write_metrics(results.metrics)
     if len(folders) > 1:
         target.write_trials(results.trials)
-    report.draw_and_judge(target, results, experiments.load(results.config.experiment), Console())
+    try:
+        report.draw_and_judge(target, results, experiments.load(results.config.experiment), Console())
+    except KeyError as error:
+        missing = f"{given[0]}: has no column or metric {error}, so another version of the experiment made it"
+        raise UserError(f"{missing}; run the experiment again.") from error
     return 0
 
 
