@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from nc_runner.config import WITHOUT_EFFECT, Config, Norm, flatten, schema
+from nc_runner.config import WITHOUT_EFFECT, Config, Norm, flatten, grid_keys, schema
 from nc_runner.errors import UserError
 
 LIMITS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -44,13 +44,15 @@ def check(config: Config) -> None:
             f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
             "BatchNorm is undefined; allowed is any other size, or model.norm=none."
         )
-    for name, values in config.grid.items():
-        if name not in fields or name.split(".")[0] in WITHOUT_EFFECT:
-            raise UserError(
-                f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model and train."
-            )
+    for joined, values in config.grid.items():
+        keys = grid_keys(joined)
+        for key in keys:
+            if key not in fields or key.split(".")[0] in WITHOUT_EFFECT:
+                raise UserError(f"grid: {key} is not a key it can vary; allowed are the keys of data, model and train.")
         if not values:
-            raise UserError(f"grid: {name}=[] has no values; allowed is a list of at least one.")
+            raise UserError(f"grid: {joined}=[] has no values; allowed is a list of at least one.")
+        if len(keys) > 1 and not all(isinstance(value, list) and len(value) == len(keys) for value in values):
+            raise UserError(f"grid: {joined}={values}: allowed is a list of lists of {len(keys)} values, one a key.")
 
 
 def is_whole(value: Any) -> bool:

@@ -126,7 +126,9 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
-    grid: dict[str, list[Any]] = key({}, "axes the experiment varies, {dotted.key: [values]}")
+    grid: dict[str, list[Any]] = key(
+        {}, "axes the experiment varies, {dotted.key: [values]}; keys joined by commas vary together"
+    )
 
     @property
     def seed_list(self) -> list[int]:
@@ -137,6 +139,11 @@ class Config:
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread
 # count do change sums; they are recorded in provenance.json and guarded on resume, not part of a trial's identity.)
 WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "checkpoint", "save", "grid", "data.root")
+
+
+def grid_keys(joined: str) -> list[str]:
+    """The dotted keys of one axis of the grid; ``"a,b": [[1, 2], [3, 4]]`` varies a and b together."""
+    return [key.strip() for key in joined.split(",")]
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

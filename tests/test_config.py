@@ -6,6 +6,7 @@ import pytest
 from nc_runner.check import check
 from nc_runner.commands import compose
 from nc_runner.config import Config, Norm, flatten, replace, schema
+from nc_runner.configs import experiment_names
 from nc_runner.errors import UserError
 
 
@@ -42,6 +43,7 @@ def test_every_key_has_a_meaning_and_defaults_pass() -> None:
         ("grid", {"train.nothing": [1]}),
         ("grid", {"save.features": [True]}),
         ("grid", {"train.weight_decay": []}),
+        ("grid", {"model.width,model.depth": [[4, 2], [5]]}),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(key: str, value: Any) -> None:
@@ -78,7 +80,7 @@ def test_seeds_as_a_count_or_a_list() -> None:
     assert Config(seeds=[5, 2]).seed_list == [5, 2]
 
 
-@pytest.mark.parametrize("name", ["bn_wd_sweep", "conic_hull"])
+@pytest.mark.parametrize("name", experiment_names())
 def test_scales_change_sizes_and_nothing_else(name: str) -> None:
     sizes = {"data.samples", "model.width", "train.epochs", "probes", "seeds"}
     paper = flatten(compose([f"experiment={name}"]))

@@ -27,6 +27,15 @@ def test_an_override_replaces_its_axis_and_stays_a_column(small: Config) -> None
     ]
 
 
+def test_keys_joined_by_a_comma_vary_together(small: Config) -> None:
+    grid = {"model.width, model.depth": [[4, 2], [5, 3]], "train.weight_decay": [1e-3, 1e-2]}
+    trials = make_trials(dataclasses.replace(small, grid=grid))
+    assert [tuple(t.varied.values()) for t in trials] == [(4, 2, 1e-3), (4, 2, 1e-2), (5, 3, 1e-3), (5, 3, 1e-2)]
+    assert list(trials[0].varied) == ["model.width", "model.depth", "train.weight_decay"]
+    trials = make_trials(dataclasses.replace(small, grid=grid), overridden=["model.depth"])
+    assert [tuple(t.varied.values()) for t in trials] == [(7, 3, 1e-3), (7, 3, 1e-2)]
+
+
 def test_id_changes_with_the_numbers_and_with_nothing_else(small: Config) -> None:
     base = trial_id(small, 0)
     assert base != trial_id(small, 1)

@@ -22,11 +22,26 @@ def cosines(features: Tensor, labels: Tensor) -> Named:
     for convention, centred in (("uncentred", False), ("centred", True)):
         intra = metrics.intra_class_cosine(features, labels, centred=centred, self_pairs=not centred)
         inter = metrics.inter_class_cosine(features, labels, centred=centred)
-        pairs = inter.flatten(-2)[..., ~torch.eye(inter.shape[-1], dtype=torch.bool, device=inter.device).flatten()]
+        pairs = off_diagonal(inter)
         yield f"min_intra_cosine_{convention}", intra.amin(-1)
         yield f"mean_intra_cosine_{convention}", intra.mean(-1)
         yield f"max_inter_cosine_{convention}", pairs.amax(-1)
         yield f"mean_inter_cosine_{convention}", pairs.mean(-1)
+
+
+def layer(features: Tensor, labels: Tensor) -> Named:
+    """NCC accuracy, least intra- and largest inter-class cosine of uncentred features [T, N, D], [T] each."""
+    yield "ncc_accuracy", metrics.ncc_accuracy(features, labels)
+    intra = metrics.intra_class_cosine(features, labels, centred=False, self_pairs=True)
+    yield "min_intra_cosine_uncentred", intra.amin(-1)
+    inter = metrics.inter_class_cosine(features, labels, centred=False)
+    yield "max_inter_cosine_uncentred", off_diagonal(inter).amax(-1)
+
+
+def off_diagonal(matrices: Tensor) -> Tensor:
+    """The entries [..., K*(K-1)] of [..., K, K] off the diagonal."""
+    mask = ~torch.eye(matrices.shape[-1], dtype=torch.bool, device=matrices.device)
+    return matrices[..., mask]
 
 
 def collapse(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
