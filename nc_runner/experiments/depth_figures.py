@@ -68,6 +68,8 @@ def layers_figure(results: Results) -> Figure:
         )
         ax.set(ylim=(-0.4, 1.1))
         ax.set_title(title(trials, decay), fontsize=9)
+    for ax in axes[::COLUMNS]:
+        ax.set_ylabel("NCC accuracy, cosine")
     handles, labels = axes[0].get_legend_handles_labels()
     if spare is not None:
         spare.legend(handles, labels, loc="center left")
@@ -128,7 +130,7 @@ def weight_decay_figure(results: Results) -> Figure:
         f"{about(results, trials)} Left: trials that fit; the output layer counts as layer {depth}, which is also the "
         "value where no layer reaches ε. Right: all trials, mean over seeds."
     )
-    caption(figure, text, width=120, below=2)
+    caption(figure, text, width=120, below=3)
     return figure
 
 
