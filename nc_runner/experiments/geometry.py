@@ -57,7 +57,10 @@ def collapse(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
 
 
 def fit(logits: Tensor, labels: Tensor) -> Named:
-    """Cross-entropy by sample, the same with every class weighted alike, and accuracy, of logits [T, N, K]."""
+    """Cross-entropy by sample, the same with every class weighted alike, and accuracy, of logits [T, N, K].
+
+    Each is NaN for a trial with a logit that is not finite.
+    """
     trials, samples, classes = logits.shape
     each = cross_entropy(logits.double().reshape(-1, classes), labels.repeat(trials), reduction="none").view(
         trials, samples
@@ -65,7 +68,8 @@ def fit(logits: Tensor, labels: Tensor) -> Named:
     counts = labels.bincount(minlength=classes)
     yield "loss", each.mean(-1)
     yield "loss_class_balanced", (each / counts[labels]).sum(-1) / classes
-    yield "accuracy", (logits.argmax(-1) == labels).double().mean(-1)
+    accuracy = (logits.argmax(-1) == labels).double().mean(-1)
+    yield "accuracy", accuracy.where(logits.isfinite().all(-1).all(-1), torch.nan)
 
 
 def second_moment(features: Tensor, labels: Tensor) -> Named:
