@@ -31,7 +31,7 @@ def probes(results: Results) -> pd.DataFrame:
 
     ``intra_gap`` is 1 - min intra, ``inter_gap`` max inter + 1/(C-1), both of the augmented features.
     """
-    wide = results.metrics.pivot_table(index=["trial", "epoch"], columns="metric", values="value").reset_index()
+    wide = results.metrics.set_index(["trial", "epoch", "metric"])["value"].unstack("metric").reset_index()
     known = [column for column in results.trials.columns if column not in wide.columns]
     table = wide.merge(results.trials[known], left_on="trial", right_on="id")
     table = table[table["status"] != "unfinished"].dropna(subset=["eps"])
