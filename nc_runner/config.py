@@ -18,6 +18,12 @@ from nc_runner.errors import UserError
 class DataName(Enum):
     teacher = "teacher"
     conic_hull = "conic_hull"
+    balanced = "balanced"
+
+
+class ModelName(Enum):
+    mlp = "mlp"
+    free_features = "free_features"
 
 
 class Norm(Enum):
@@ -35,6 +41,11 @@ class Activation(Enum):
 class Method(Enum):
     sgd = "sgd"
     none = "none"
+
+
+class Precision(Enum):
+    float32 = "float32"
+    float64 = "float64"
 
 
 class Device(Enum):
@@ -60,7 +71,7 @@ class DataConfig:
     samples: int = key(10_000, "number of training samples N", low=2)
     dim: int = key(16, "input dimension", low=1)
     classes: int = key(4, "number of classes C", low=2)
-    input_seed: int = key(10_000, "seed of the inputs (teacher)", low=0, high=2**32 - 1)
+    input_seed: int = key(10_000, "seed of the inputs (teacher, balanced)", low=0, high=2**32 - 1)
     label_seed: int = key(
         12_138, "seed of the teacher's weights, or of the conic hull's planes and inputs", low=0, high=2**32 - 1
     )
@@ -71,13 +82,18 @@ class DataConfig:
 
 @dataclass
 class ModelConfig:
+    name: ModelName = key(ModelName.mlp, "mlp, or free_features: a free vector a sample under one linear layer")
     depth: int = key(6, "number of linear layers, the output layer included", low=1)
-    width: int = key(200, "width of every hidden layer", low=1)
+    width: int = key(200, "width of every hidden layer; dimension of free features", low=1)
     norm: Norm = key(Norm.affine, "BatchNorm after each hidden activation: affine, plain (gamma 1, beta 0) or none")
     activation: Activation = key(Activation.relu, "what follows each hidden linear layer")
     batch_norm_eps: float = key(1e-5, "BatchNorm's epsilon", above=0.0)
     batch_norm_momentum: float = key(
         0.1, "weight of the newest batch in BatchNorm's running statistics", above=0.0, high=1.0
+    )
+    feature_norm: float = key(1.0, "alpha = sqrt(mean ||h||^2), at which free features are held", above=0.0)
+    weight_norm: float = key(
+        1.0, "beta = ||W||_F / sqrt(C), at which the weight above free features is held", above=0.0
     )
 
 
@@ -91,6 +107,7 @@ class TrainConfig:
     weight_decay: float = key(5e-4, "L2 coefficient on every parameter, torch's coupled form", low=0.0)
     lr_milestones: list[float] = key([0.25, 0.5, 0.75], "fractions of the epochs at which the step size drops")
     lr_gamma: float = key(0.1, "factor of each drop", above=0.0, high=1.0)
+    precision: Precision = key(Precision.float32, "of data, parameters and gradients; measures are always in float64")
     target_accuracy: float = key(
         0.999, "training accuracy below which a trial counts as underfit and is discarded", low=0.0, high=1.0
     )
@@ -127,7 +144,8 @@ class Config:
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     grid: dict[str, list[Any]] = key(
-        {}, "axes the experiment varies, {dotted.key: [values]}; keys joined by commas vary together"
+        {},
+        "axes the experiment varies, {dotted.key: [values]}, or {key,key: [[value, value]]} for keys that go together",
     )
 
     @property
@@ -141,9 +159,9 @@ class Config:
 WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "checkpoint", "save", "grid", "data.root")
 
 
-def grid_keys(joined: str) -> list[str]:
-    """The dotted keys of one axis of the grid; ``"a,b": [[1, 2], [3, 4]]`` varies a and b together."""
-    return [key.strip() for key in joined.split(",")]
+def axis_keys(axis: str) -> list[str]:
+    """The dotted keys of one axis of the grid: one, or several joined by commas, which vary together."""
+    return [name.strip() for name in axis.split(",")]
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -43,7 +43,12 @@ def test_every_key_has_a_meaning_and_defaults_pass() -> None:
         ("grid", {"train.nothing": [1]}),
         ("grid", {"save.features": [True]}),
         ("grid", {"train.weight_decay": []}),
-        ("grid", {"model.width,model.depth": [[4, 2], [5]]}),
+        ("grid", {"train.weight_decay,train.nothing": [[1, 1]]}),
+        ("grid", {"train.weight_decay,train.epochs": [[1e-3, 2], [1e-2]]}),
+        ("grid", {"train.weight_decay,train.epochs": [1e-3, 1e-2]}),
+        ("grid", {"train.weight_decay": [1e-3], "train.weight_decay,train.epochs": [[1e-2, 3]]}),
+        ("model.feature_norm", 0.0),
+        ("model.weight_norm", -1.0),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(key: str, value: Any) -> None:
@@ -54,6 +59,18 @@ def test_a_bad_value_is_refused_by_its_name(key: str, value: Any) -> None:
     assert "allowed" in sentence
     assert sentence.endswith(".")
     assert "\n" not in sentence
+
+
+def test_keys_that_do_not_go_together_are_refused() -> None:
+    balanced = {"data.name": "balanced", "data.classes": 4}
+    check(replace(Config(), balanced | {"data.samples": 12}))
+    with pytest.raises(UserError, match=r"data\.samples=13: .*allowed is a multiple of data\.classes=4\."):
+        check(replace(Config(), balanced | {"data.samples": 13}))
+    free = {"model.name": "free_features", "data.samples": 100}
+    for batch_size in (None, 100, 128):
+        check(replace(Config(), free | {"train.batch_size": batch_size}))
+    with pytest.raises(UserError, match=r"train\.batch_size=99: .*allowed is null, or at least as many\."):
+        check(replace(Config(), free | {"train.batch_size": 99}))
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 9])
@@ -86,7 +103,9 @@ def test_scales_change_sizes_and_nothing_else(name: str) -> None:
     paper = flatten(compose([f"experiment={name}"]))
     for scale in ("cpu", "quick", "smoke"):
         other = flatten(compose([f"experiment={name}", f"scale={scale}"]))
-        differing = {key for key in paper if paper[key] != other[key] and not key.startswith("scale.")}
+        axes = [(axis, len(points)) for axis, points in other.pop("grid").items()]
+        assert axes == [(axis, len(points)) for axis, points in paper["grid"].items()]  # a point may hold a size
+        differing = {key for key in other if paper[key] != other[key] and not key.startswith("scale.")}
         assert differing <= sizes
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from torch import Tensor
 
 from nc_runner.config import DataConfig, DataName
-from nc_runner.data.synthetic import conic_hull, teacher
+from nc_runner.data.synthetic import balanced, conic_hull, teacher
 
-__all__ = ["conic_hull", "load", "teacher"]
+__all__ = ["balanced", "conic_hull", "load", "teacher"]
 
 
 def load(config: DataConfig) -> tuple[Tensor, Tensor]:
     """The training set a config describes: x float32 [N, dim], y int64 [N]."""
     if config.name is DataName.conic_hull:
         return conic_hull(config.samples, config.dim, config.classes, label_seed=config.label_seed)
+    if config.name is DataName.balanced:
+        return balanced(config.samples, config.dim, config.classes, input_seed=config.input_seed)
     return teacher(
         config.samples,
         config.dim,

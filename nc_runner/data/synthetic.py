@@ -1,6 +1,7 @@
-"""The synthetic data sets of Pan (2023): labels from a random network, and labels from a cone arrangement.
+"""The synthetic data sets of Pan (2023): labels from a random network, and labels from a cone arrangement; and one with
+labels that have nothing to do with the inputs.
 
-Both are bit for bit the arrays the authors published, so they use numpy's legacy ``RandomState`` and torch's
+Pan's are bit for bit the arrays the authors published, so they use numpy's legacy ``RandomState`` and torch's
 global initialisation order on purpose.
 """
 
@@ -43,6 +44,19 @@ def teacher(
                 layers += [nn.ReLU(), nn.BatchNorm1d(widths[i + 1])]
         y = nn.Sequential(*layers).train()(x).argmax(1)
     return x, y
+
+
+def balanced(samples: int, dim: int, classes: int, *, input_seed: int) -> tuple[Tensor, Tensor]:
+    """Normal inputs, labelled 0, 1, .., classes-1, 0, 1, .. whatever they are: for models that fit any labels.
+
+    Args:
+        samples: a multiple of ``classes``, for as many of each.
+
+    Returns:
+        x float32 [samples, dim] and y int64 [samples].
+    """
+    x = torch.from_numpy(np.random.RandomState(input_seed).randn(samples, dim).astype(np.float32))
+    return x, torch.arange(samples) % classes
 
 
 def conic_hull(

@@ -15,8 +15,6 @@ from nc_runner.config import Config
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nc_runner.models import MLP
-
 Measurement = tuple[int | None, str, Tensor]
 """(layer from 1, or None for the whole network; name of the metric; its value for each trial of the stack [T])."""
 
@@ -85,8 +83,9 @@ class Experiment:
         figure: the figure's number in the paper.
         summary: one line for ``nc-run list``.
         cost: time at scale=paper on two cores, measured.
-        measure: the network (None where nothing is trained), inputs [N, D] and labels [N] to measurements. A trained
-            experiment yields "loss" and "accuracy" of the whole network (layer None) among them.
+        measure: the network, of a kind the experiment's configs name (None where nothing is trained), inputs [N, D]
+            and labels [N] to measurements. A trained experiment yields "loss" and "accuracy" of the whole network
+            (layer None) among them.
         draw: figures by file name.
         claims: the paper's statements, each with a verdict.
         headline: metrics that trials.csv shows beside loss and accuracy.
@@ -96,7 +95,7 @@ class Experiment:
     figure: str
     summary: str
     cost: str
-    measure: Callable[[MLP | None, Tensor, Tensor, Config], Iterable[Measurement]]
+    measure: Callable[[Any, Tensor, Tensor, Config], Iterable[Measurement]]
     draw: Callable[[Results], dict[str, Figure]]
     claims: Callable[[Results], list[Claim]]
     headline: Sequence[str] = ()

@@ -1,5 +1,25 @@
 """Stacks of networks: trials of equal shape as one program."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nc_runner.config import ModelConfig, ModelName
+from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "FreeFeatures", "Network", "build"]
+
+Network = MLP | FreeFeatures
+
+
+def build(
+    config: ModelConfig, x: Tensor, classes: int, seeds: Sequence[int], *, device: torch.device, dtype: torch.dtype
+) -> Network:
+    """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``."""
+    if config.name is ModelName.free_features:
+        return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)
+    return MLP(config, x.shape[1], classes, seeds, device=device, dtype=dtype)

@@ -68,6 +68,10 @@ class MLP:
         """Hidden layer i's activation before its BatchNorm, [B, T*C], from the layer's input h [B, T*D]."""
         return layers.activation_(self._linear(i, h), self.slope)
 
+    def output_layer(self) -> tuple[Tensor, Tensor]:
+        """Weight [T, K, D] and bias [T, K] of the last linear layer."""
+        return self.params[f"{self.depth}.weight"], self.params[f"{self.depth}.bias"]
+
     def _linear(self, i: int, h: Tensor) -> Tensor:
         return layers.linear(h, self.params[f"{i}.weight"], self.params[f"{i}.bias"])
 

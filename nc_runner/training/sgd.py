@@ -13,10 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_runner.models import MLP
+from nc_runner.config import Precision
+from nc_runner.models import build
 from nc_runner.rng import minibatch_order
 from nc_runner.training.graph import CapturedUpdate
 from nc_runner.trials import Trial
+
+DTYPES = {Precision.float32: torch.float32, Precision.float64: torch.float64}
 
 
 class Training:
@@ -25,7 +28,7 @@ class Training:
     Args:
         trials: the stack, of equal :func:`~nc_runner.trials.stack_key`.
         x: inputs [N, D]; y: labels int64 [N]. Both are moved to ``device`` once.
-        dtype: of parameters and data; float64 is for tests.
+        dtype: of parameters and data, in place of ``train.precision``.
     """
 
     def __init__(
@@ -35,16 +38,17 @@ class Training:
         y: Tensor,
         *,
         device: torch.device,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self.trials = list(trials)
         self.config = trials[0].config
         self.device = device
+        dtype = dtype or DTYPES[self.config.train.precision]
         self.x, self.y = x.to(device, dtype), y.to(device)
         self.targets = one_hot(self.y, self.config.data.classes).to(dtype)
-        self.network = MLP(
+        self.network = build(
             self.config.model,
-            x.shape[1],
+            x,
             self.config.data.classes,
             [trial.seed for trial in trials],
             device=device,

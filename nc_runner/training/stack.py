@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +17,8 @@ from nc_runner.folder import RunFolder
 from nc_runner.training.sgd import Training
 from nc_runner.trials import Trial
 
-if TYPE_CHECKING:
-    from nc_runner.models import MLP
-
-Measure = Callable[["MLP | None", Tensor, Tensor, Config], Iterable[tuple[int | None, str, Tensor]]]
+# The network, inputs, labels and config. Any network: an experiment says which it can measure.
+Measure = Callable[[Any, Tensor, Tensor, Config], Iterable[tuple[int | None, str, Tensor]]]
 
 _REPORT_EVERY_SECONDS = 0.25
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nc_runner.config import DataConfig, DataName
-from nc_runner.data import conic_hull, load, teacher
+from nc_runner.data import balanced, conic_hull, load, teacher
 from nc_runner.data.synthetic import conic_hull_labels
 
 
@@ -15,6 +15,15 @@ def test_teacher_has_the_authors_class_counts() -> None:
     assert x.dtype == torch.float32
     assert y.dtype == torch.int64
     assert y.bincount().tolist() == [2654, 2442, 2147, 2757]
+
+
+def test_balanced_has_as_many_samples_of_every_class() -> None:
+    x, y = load(DataConfig(name=DataName.balanced, samples=12, dim=3, classes=4, input_seed=5))
+    assert x.shape == (12, 3)
+    assert x.dtype == torch.float32
+    assert y.dtype == torch.int64
+    assert y.bincount().tolist() == [3, 3, 3, 3]
+    assert not torch.equal(x, balanced(12, 3, 4, input_seed=6)[0])
 
 
 def test_teacher_is_the_network_of_the_thesis() -> None:

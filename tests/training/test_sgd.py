@@ -5,16 +5,17 @@ import torch
 from reference import as_torch
 from torch import nn
 
-from nc_runner.config import Config, Norm
+from nc_runner.config import Config, DataName, ModelName, Norm, Precision
 from nc_runner.data import load
 from nc_runner.rng import minibatch_order
+from nc_runner.theory import min_cross_entropy
 from nc_runner.training.sgd import Training
 from nc_runner.trials import make_trials
 
 CPU = torch.device("cpu")
 
 
-def training(config: Config, dtype: torch.dtype = torch.float64, only: int | None = None) -> Training:
+def training(config: Config, dtype: torch.dtype | None = torch.float64, only: int | None = None) -> Training:
     trials = make_trials(config)
     return Training(trials if only is None else [trials[only]], *load(config.data), device=CPU, dtype=dtype)
 
@@ -74,6 +75,32 @@ def test_a_diverged_trial_does_not_touch_its_neighbours(small: Config) -> None:
     assert not stack.network.flat[1].isfinite().all()
     assert torch.isnan(stack.epoch_loss()[1])
     torch.testing.assert_close(stack.network.flat[0], alone.network.flat[0], rtol=1e-9, atol=1e-12)
+
+
+def test_precision_is_that_of_the_config_unless_told(small: Config) -> None:
+    assert training(small, None).network.flat.dtype is torch.float32
+    small.train.precision = Precision.float64
+    stack = training(small, None)
+    assert all(t.dtype is torch.float64 for t in (stack.x, stack.targets, stack.network.flat, stack.momentum_buffer))
+
+
+def test_free_features_train_to_the_least_loss_and_restore_bit_for_bit(small: Config) -> None:
+    small.model.name, small.data.name, small.train.batch_size = ModelName.free_features, DataName.balanced, None
+    small.model.feature_norm, small.model.weight_norm, small.train.epochs = 2.0, 0.5, 3000
+    whole, first, second = training(small), training(small), training(small)
+    least = float(min_cross_entropy(2.0, 0.5, 3))
+    while not whole.finished:
+        whole.advance()
+        if whole.step % 100 == 1:
+            assert whole.epoch_loss().item() >= least - 1e-14
+    assert whole.epoch_loss().item() == pytest.approx(least, abs=1e-12)
+    assert whole.epoch_accuracy().item() == 1
+    for _ in range(1234):
+        first.advance()
+    second.load({name: tensor.clone() for name, tensor in first.state().items()}, first.step)
+    while not second.finished:
+        second.advance()
+    assert torch.equal(whole.network.flat, second.network.flat)
 
 
 @pytest.mark.parametrize("stop", [3, 4, 7])
