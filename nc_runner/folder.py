@@ -12,7 +12,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from nc_runner.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+    from PIL.Image import Image
     from torch import Tensor
 
 METRIC_COLUMNS = ["trial", "epoch", "layer", "metric", "value"]
@@ -179,6 +180,19 @@ class RunFolder:
         # Neither names the time or the program's version, so that drawing again gives the same file.
         for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
             write_atomically(folder / f"{name}.{suffix}", functools.partial(figure.savefig, metadata=metadata))
+
+    def write_movie(self, name: str, frames: Sequence[Image], *, frame_ms: int = 180, last_ms: int = 3_000) -> None:
+        """Write ``figures/NAME.gif`` of palette images; it plays for ever and holds its last frame longer."""
+        folder = self.path / "figures"
+        folder.mkdir(exist_ok=True)
+        durations = [frame_ms] * (len(frames) - 1) + [last_ms]
+
+        def save(path: Path) -> None:
+            frames[0].save(
+                path, format="GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0, optimize=True
+            )
+
+        write_atomically(folder / f"{name}.gif", save)
 
     # Tensors ---------------------------------------------------------------------------------------------------
 

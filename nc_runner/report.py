@@ -16,6 +16,7 @@ from nc_runner.configs import load_saved
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Claim, Experiment, Results, Verdict, claims_table
 from nc_runner.figures import style_path
+from nc_runner.figures.movie import images
 from nc_runner.folder import RunFolder
 from nc_runner.trials import effective
 
@@ -73,7 +74,7 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
 
 
 def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, console: Console) -> None:
-    """Draw the figures and judge the claims into ``folder``, and print what came out."""
+    """Draw the figures and movies and judge the claims into ``folder``, and print what came out."""
     claims = experiment.claims(results)
     folder.write_json("claims.json", claims_table(claims, experiment.paper))
     mpl.use("Agg")
@@ -81,6 +82,8 @@ def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, 
         for name, figure in experiment.draw(results).items():
             folder.write_figure(name, figure)
             plt.close(figure)
+        for name, figures in (experiment.movie(results) if experiment.movie else {}).items():
+            folder.write_movie(name, images(figures))
     print_claims(claims, console)
     if results.config.scale.name not in ("paper", "cpu"):
         console.print(

@@ -33,10 +33,14 @@ def validate(config: Config, overridden: Sequence[str]) -> list[Trial]:
     Raises:
         UserError: a key's value is not allowed.
     """
-    experiments.load(config.experiment)
+    experiment = experiments.load(config.experiment)
     check(config)
     choose_device(config.device)
-    return make_trials(config, overridden)
+    trials = make_trials(config, overridden)
+    for trial in trials:
+        if experiment.check:
+            experiment.check(trial.config)
+    return trials
 
 
 def choose_device(device: Device) -> torch.device:

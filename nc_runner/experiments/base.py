@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,8 @@ class Experiment:
         draw: figures by file name.
         claims: the paper's statements, each with a verdict.
         headline: metrics that trials.csv shows beside loss and accuracy.
+        movie: the frames of animated figures, by file name; drawn one at a time and closed when used.
+        check: refuses, with a UserError, a trial's config that the experiment cannot run; nothing is written by then.
     """
 
     paper: str
@@ -99,6 +101,8 @@ class Experiment:
     draw: Callable[[Results], dict[str, Figure]]
     claims: Callable[[Results], list[Claim]]
     headline: Sequence[str] = ()
+    movie: Callable[[Results], Mapping[str, Iterable[Figure]]] | None = None
+    check: Callable[[Config], None] | None = None
 
 
 def claims_table(claims: Iterable[Claim], paper: str) -> list[dict[str, Any]]:
