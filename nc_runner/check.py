@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from nc_runner.config import WITHOUT_EFFECT, Config, DataName, ModelName, Norm, axis_keys, flatten, schema
+from nc_runner.config import WITHOUT_EFFECT, Config, DataName, ModelName, Norm, flatten, grid_keys, schema
 from nc_runner.errors import UserError
 
 LIMITS: dict[str, tuple[Callable[[float, float], bool], str]] = {
@@ -55,27 +55,18 @@ def check(config: Config) -> None:
             f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
             "BatchNorm is undefined; allowed is any other size, or model.norm=none."
         )
-    check_grid(config.grid)
-
-
-def check_grid(grid: dict[str, list[Any]]) -> None:
-    """Axes of keys that a trial has, each key in one axis, and as many values at each point as an axis has keys."""
-    fields, seen = schema(), set[str]()
-    for axis, values in grid.items():
-        names = axis_keys(axis)
-        for name in names:
-            if name not in fields or name.split(".")[0] in WITHOUT_EFFECT:
-                raise UserError(
-                    f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model and train."
-                )
-            if name in seen:
-                raise UserError(f"grid: {name} is varied twice; allowed is one axis a key.")
-            seen.add(name)
+    varied = [key for joined in config.grid for key in grid_keys(joined)]
+    if twice := [key for key in varied if varied.count(key) > 1]:
+        raise UserError(f"grid: {twice[0]} is varied twice; allowed is one axis a key.")
+    for joined, values in config.grid.items():
+        keys = grid_keys(joined)
+        for key in keys:
+            if key not in fields or key.split(".")[0] in WITHOUT_EFFECT:
+                raise UserError(f"grid: {key} is not a key it can vary; allowed are the keys of data, model and train.")
         if not values:
-            raise UserError(f"grid: {axis}=[] has no values; allowed is a list of at least one.")
-        for value in values if len(names) > 1 else []:
-            if not isinstance(value, list) or len(value) != len(names):
-                raise UserError(f"grid: {axis} has the point {value}; allowed is a list of {len(names)} values.")
+            raise UserError(f"grid: {joined}=[] has no values; allowed is a list of at least one.")
+        if len(keys) > 1 and not all(isinstance(value, list) and len(value) == len(keys) for value in values):
+            raise UserError(f"grid: {joined}={values}: allowed is a list of lists of {len(keys)} values, one a key.")
 
 
 def is_whole(value: Any) -> bool:

@@ -7,16 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from nc_runner.errors import UserError
-
-USAGE_ERROR = 2
-
-# Read once: hydra_run sets the variable for itself.
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
+from nc_runner.errors import UserError, refuse
 
 
 def main() -> NoReturn:
@@ -36,22 +30,13 @@ def dispatch(words: Sequence[str]) -> int:
     from nc_runner import commands
 
     if not words or words[0] in ("-h", "--help") or "--help" in words or "-h" in words:
-        return commands.show_help([word for word in words if word not in ("-h", "--help")])
+        return commands.show_help([word for word in words if "=" in word])
     if words[0] in commands.COMMANDS:
         return commands.COMMANDS[words[0]](list(words[1:]))
     if "=" not in words[0] and not words[0].startswith(("-", "+", "~")):
         allowed = ", ".join(commands.COMMANDS)
         raise UserError(f"{words[0]}: is neither a command nor key=value; allowed commands are {allowed}.")
     return hydra_run()
-
-
-def refuse(error: BaseException) -> int:
-    """Print what a person has to change, in one sentence; the exit code for it."""
-    if FULL_ERROR:
-        traceback.print_exception(error)
-    else:
-        print(f"nc-run: {error}", file=sys.stderr)
-    return USAGE_ERROR
 
 
 def hydra_run() -> int:

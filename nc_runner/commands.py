@@ -8,6 +8,19 @@ from typing import Any
 from nc_runner.errors import UserError
 from nc_runner.replot import existing_folder, plot
 
+USAGE = """\
+[bold]nc-run[/] reproduces figures of papers on neural collapse and judges their claims.
+
+  nc-run experiment=bn_wd_sweep                    one figure, whole grid
+  nc-run experiment=bn_wd_sweep scale=quick        the same in a minute
+  nc-run experiment=bn_wd_sweep seeds=5            any key below
+  nc-run -m experiment=bn_wd_sweep seeds=1,2       Hydra multirun, a job a value
+  nc-run plot FOLDER ...                           draw and judge again, merged
+  nc-run resume FOLDER                             go on with an interrupted run
+  nc-run list                                      the experiments and their cost
+  nc-run cite EXPERIMENT                           BibTeX
+"""
+
 
 def show_help(overrides: list[str]) -> int:
     """How to use the program, the experiments, and every key with its value here and its meaning."""
@@ -18,17 +31,7 @@ def show_help(overrides: list[str]) -> int:
     from nc_runner.configs import SCALES, experiment_names
 
     console = Console()
-    console.print(
-        "[bold]nc-run[/] reproduces the figures of four papers on neural collapse and judges their claims.\n\n"
-        "  nc-run experiment=bn_wd_sweep                          one figure, whole grid\n"
-        "  nc-run experiment=bn_wd_sweep scale=quick              the same in a minute\n"
-        "  nc-run experiment=bn_wd_sweep seeds=5 model.width=300  any key below\n"
-        "  nc-run -m experiment=bn_wd_sweep train.epochs=100,300  Hydra multirun, one job a value\n"
-        "  nc-run plot FOLDER [FOLDER ...]                        figures and claims again, no training\n"
-        "  nc-run resume FOLDER                                   go on with an interrupted run\n"
-        "  nc-run list | cite EXPERIMENT                          experiments | BibTeX\n",
-        highlight=False,
-    )
+    console.print(USAGE, highlight=False, soft_wrap=True)
     console.print(f"experiments: {', '.join(experiment_names())}\nscales:      {', '.join(SCALES)}\n", highlight=False)
     config = compose(overrides)
     values = flatten(config)

@@ -144,8 +144,7 @@ class Config:
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     grid: dict[str, list[Any]] = key(
-        {},
-        "axes the experiment varies, {dotted.key: [values]}, or {key,key: [[value, value]]} for keys that go together",
+        {}, "axes the experiment varies, {dotted.key: [values]}; keys joined by commas vary together"
     )
 
     @property
@@ -159,9 +158,9 @@ class Config:
 WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "checkpoint", "save", "grid", "data.root")
 
 
-def axis_keys(axis: str) -> list[str]:
-    """The dotted keys of one axis of the grid: one, or several joined by commas, which vary together."""
-    return [name.strip() for name in axis.split(",")]
+def grid_keys(joined: str) -> list[str]:
+    """The dotted keys of one axis of the grid; ``"a,b": [[1, 2], [3, 4]]`` varies a and b together."""
+    return [key.strip() for key in joined.split(",")]
 
 
 def flatten(config: Any, prefix: str = "") -> dict[str, Any]:

@@ -38,6 +38,7 @@ class RunProgress:
             BarColumn(bar_width=None),
             TextColumn("{task.fields[state]}"),
             TimeElapsedColumn(),
+            TextColumn("left"),
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,

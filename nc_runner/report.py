@@ -82,6 +82,10 @@ def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, 
             folder.write_figure(name, figure)
             plt.close(figure)
     print_claims(claims, console)
+    if results.config.scale.name not in ("paper", "cpu"):
+        console.print(
+            f"scale={results.config.scale.name}: not the paper's sizes, so the verdicts are about these alone."
+        )
     counts = results.trials["status"].value_counts()
     console.print(", ".join(f"{count} {status}" for status, count in counts.items()))
     console.print(f"Figures and tables: {folder.path}", soft_wrap=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nc_runner.check import check
-from nc_runner.config import WITHOUT_EFFECT, Config, Method, axis_keys, flatten, replace
+from nc_runner.config import WITHOUT_EFFECT, Config, Method, flatten, grid_keys, replace
 
 # What may differ within a stack: the seed, and the numbers that enter a step as one tensor with an entry a trial.
 PER_TRIAL = ("train.learning_rate", "train.momentum", "train.weight_decay", "train.target_accuracy")
@@ -44,22 +44,26 @@ def make_trials(config: Config, overridden: Sequence[str] = ()) -> list[Trial]:
     Raises:
         UserError: a value of the grid that the schema refuses.
     """
-    base = flatten(config)
-    axes: list[list[dict[str, Any]]] = []
-    for axis, values in config.grid.items():
-        keys = axis_keys(axis)
-        points = values if len(keys) > 1 else [[value] for value in values]
-        if any(key in overridden for key in keys):
-            points = [[base[key] for key in keys]]
-        axes.append([dict(zip(keys, point, strict=True)) for point in points])
     trials = []
-    for point in itertools.product(*axes):
+    for point in itertools.product(*grid_axes(config, overridden)):
         varied = {key: value for part in point for key, value in part.items()}
         trial_config = replace(config, varied)
         check(trial_config)
         varied = {key: flatten(trial_config)[key] for key in varied}
         trials += [Trial(trial_id(trial_config, seed), seed, varied, trial_config) for seed in config.seed_list]
     return trials
+
+
+def grid_axes(config: Config, overridden: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The grid's axes, each a list of points ``{dotted.key: value}``; keys joined by commas vary together."""
+    base, axes = flatten(config), []
+    for joined, values in config.grid.items():
+        keys = grid_keys(joined)
+        if any(key in overridden for key in keys):
+            axes.append([{key: base[key] for key in keys}])
+        else:
+            axes.append([dict(zip(keys, value if len(keys) > 1 else [value], strict=True)) for value in values])
+    return axes
 
 
 def effective(config: Config) -> dict[str, Any]:

@@ -75,6 +75,8 @@ def _run_here(
     torch.set_num_threads(1)
     try:
         for name, trials in stacks.items():
+            if should_stop():
+                return
             try:
                 yield (
                     name,
@@ -103,11 +105,15 @@ def _run_in_workers(
         waiting = set(names)
         while waiting:
             done, waiting = wait(waiting, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            if should_stop():
+            if should_stop() and not stop.is_set():
                 stop.set()
+                for future in waiting:  # stacks not yet begun have nothing to save
+                    future.cancel()
             for report in _drain(reports):
                 on_report(report)
             for future in done:
+                if future.cancelled():
+                    continue
                 error = future.exception()
                 if isinstance(error, BrokenProcessPool):
                     error = RuntimeError("a worker process died, perhaps for want of memory")

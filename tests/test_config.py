@@ -6,7 +6,9 @@ import pytest
 from nc_runner.check import check
 from nc_runner.commands import compose
 from nc_runner.config import Config, Norm, flatten, replace, schema
+from nc_runner.configs import experiment_names
 from nc_runner.errors import UserError
+from nc_runner.trials import make_trials
 
 
 def test_every_key_has_a_meaning_and_defaults_pass() -> None:
@@ -48,6 +50,7 @@ def test_every_key_has_a_meaning_and_defaults_pass() -> None:
         ("grid", {"train.weight_decay": [1e-3], "train.weight_decay,train.epochs": [[1e-2, 3]]}),
         ("model.feature_norm", 0.0),
         ("model.weight_norm", -1.0),
+        ("grid", {"model.width,model.depth": [[4, 2], [5]]}),
     ],
 )
 def test_a_bad_value_is_refused_by_its_name(key: str, value: Any) -> None:
@@ -96,14 +99,20 @@ def test_seeds_as_a_count_or_a_list() -> None:
     assert Config(seeds=[5, 2]).seed_list == [5, 2]
 
 
-@pytest.mark.parametrize("name", ["bn_wd_sweep", "conic_hull"])
+@pytest.mark.parametrize("name", experiment_names())
 def test_scales_change_sizes_and_nothing_else(name: str) -> None:
     sizes = {"data.samples", "model.width", "train.epochs", "probes", "seeds"}
-    paper = flatten(compose([f"experiment={name}"]))
+
+    def configs(scale: str) -> list[Config]:
+        """That of the run, then that of each trial, as a grid may hold sizes too."""
+        config = compose([f"experiment={name}", f"scale={scale}", "seeds=1"])
+        return [config, *(trial.config for trial in make_trials(config))]
+
+    paper = configs("paper")
     for scale in ("cpu", "quick", "smoke"):
-        other = flatten(compose([f"experiment={name}", f"scale={scale}"]))
-        differing = {key for key in paper if paper[key] != other[key] and not key.startswith("scale.")}
-        assert differing <= sizes
+        for large, small in zip(paper, configs(scale), strict=True):
+            a, b = flatten(large), flatten(small)
+            assert {key for key in a if a[key] != b[key] and not key.startswith("scale.")} <= sizes | {"grid"}
 
 
 def test_the_command_line_wins_over_the_scale() -> None:

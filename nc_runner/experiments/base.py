@@ -60,10 +60,18 @@ class Results:
         table = self.trials[known].join(last, on="id", how="inner")
         return table[table["status"] != "unfinished"].reset_index(drop=True)
 
-    def at_epoch(self, epoch: int) -> pd.DataFrame:
-        """As :meth:`final`, of the measurements at one epoch."""
-        chosen = self.metrics[self.metrics["epoch"] == epoch]
-        return Results(self.config, self.trials, chosen).final()
+    def by_layer(self, *metrics: str) -> pd.DataFrame:
+        """One row a finished trial, epoch and layer: the columns of ``trials``, ``epoch``, ``layer``, each metric."""
+        chosen = self.metrics[self.metrics["metric"].isin(metrics)].dropna(subset="layer")
+        wide = chosen.set_index(["trial", "epoch", "layer", "metric"])["value"].unstack("metric").reset_index()
+        kept = self.trials[self.trials["status"] != "unfinished"].drop(columns=["epochs", *metrics], errors="ignore")
+        table = kept.merge(wide, left_on="id", right_on="trial", sort=False).drop(columns="trial")
+        return table.astype({"layer": "int64"})
+
+    def final_by_layer(self, *metrics: str) -> pd.DataFrame:
+        """As :meth:`by_layer`, at each trial's last epoch."""
+        table = self.by_layer(*metrics)
+        return table[table["epoch"] == table.groupby("id")["epoch"].transform("max")].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

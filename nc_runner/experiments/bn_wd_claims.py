@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import torch
 from torch import Tensor
 
 from nc_runner import theory
 from nc_runner.experiments.base import Claim, Results
+from nc_runner.experiments.conjectures import WEIGHT_DECAY, growth_with_weight_decay
 
-WEIGHT_DECAY = "train.weight_decay"
-GROWTH_TOLERANCE = 0.05  # [choice] loss of g allowed per factor e of weight decay
-SEEDS_TO_REFUSE = 3  # [choice] with fewer a loss of g may be the seed's
 ROUNDING = 1e-6  # relative; the norms and the loss come from float32 features
 BATCHNORM_TOLERANCE = 1e-4  # relative; rounding of float32 features
 STATIONARITY_TOLERANCE = 1e-2  # relative [choice]
@@ -28,7 +24,7 @@ def claims(results: Results) -> list[Claim]:
     final["gap"] = final["min_intra_cosine_uncentred"] - final["max_inter_cosine_uncentred"]
     perfect = final[final["status"] == "interpolated"]
     return [
-        grows_with_weight_decay(perfect),
+        growth_with_weight_decay(perfect[perfect["model.norm"] == "affine"], "With affine BatchNorm"),
         batch_norm_order(perfect),
         no_batch_norm_worsens(perfect),
         no_batch_norm_fails(final),
@@ -46,36 +42,6 @@ def as_tensor(column: pd.Series[float]) -> Tensor:
 def gaps(perfect: pd.DataFrame, norm: str) -> pd.Series[float]:
     """Mean over seeds of g = min intra - max inter (uncentred) at each weight decay."""
     return perfect[perfect["model.norm"] == norm].groupby(WEIGHT_DECAY)["gap"].mean()
-
-
-def smallest_eps(gap: pd.Series[float]) -> float:
-    """The least eps >= 0 with g(l2) - g(l1) >= -eps log(l2/l1) for all l1 < l2 (Pan 2023, Conjecture 3.1.1)."""
-    pairs = [(a, b) for a in gap.index for b in gap.index if 0 < a < b]
-    return max([0.0, *(float(gap[a] - gap[b]) / math.log(b / a) for a, b in pairs)])
-
-
-def grows_with_weight_decay(perfect: pd.DataFrame) -> Claim:
-    """Conjecture 3.1.1 for affine BatchNorm."""
-    gap = gaps(perfect, "affine")
-    holds, measured = None, "fewer than two weight decays with perfect accuracy"
-    if len(gap) >= 2:
-        eps = smallest_eps(gap)
-        seeds = perfect.loc[perfect["model.norm"] == "affine", "seed"].nunique()
-        grown = gap.iloc[-1] > gap.iloc[0]
-        holds = True if eps <= GROWTH_TOLERANCE and grown else None if grown and seeds < SEEDS_TO_REFUSE else False
-        measured = (
-            f"g from {gap.iloc[0]:.3f} at {gap.index[0]:g} to {gap.iloc[-1]:.3f} at {gap.index[-1]:g}, "
-            f"largest {gap.max():.3f} at {gap.idxmax():g}; smallest eps {eps:.3f} ({seeds} seed{'s' * (seeds > 1)})"
-        )
-    return Claim(
-        "growth_affine",
-        "With affine BatchNorm collapse, g = min intra - max inter, grows with weight decay: "
-        "g(l2) - g(l1) > -eps log(l2/l1) (Conjecture 3.1.1).",
-        f"g larger at the largest weight decay than at the least, and eps <= {GROWTH_TOLERANCE:g} [choice]; a larger "
-        f"eps counts against it from {SEEDS_TO_REFUSE} seeds on",
-        measured,
-        Claim.judge(holds),
-    )
 
 
 def batch_norm_order(perfect: pd.DataFrame) -> Claim:

@@ -22,11 +22,26 @@ def cosines(features: Tensor, labels: Tensor) -> Named:
     for convention, centred in (("uncentred", False), ("centred", True)):
         intra = metrics.intra_class_cosine(features, labels, centred=centred, self_pairs=not centred)
         inter = metrics.inter_class_cosine(features, labels, centred=centred)
-        pairs = inter.flatten(-2)[..., ~torch.eye(inter.shape[-1], dtype=torch.bool, device=inter.device).flatten()]
+        pairs = off_diagonal(inter)
         yield f"min_intra_cosine_{convention}", intra.amin(-1)
         yield f"mean_intra_cosine_{convention}", intra.mean(-1)
         yield f"max_inter_cosine_{convention}", pairs.amax(-1)
         yield f"mean_inter_cosine_{convention}", pairs.mean(-1)
+
+
+def layer(features: Tensor, labels: Tensor) -> Named:
+    """NCC accuracy, least intra- and largest inter-class cosine of uncentred features [T, N, D], [T] each."""
+    yield "ncc_accuracy", metrics.ncc_accuracy(features, labels)
+    intra = metrics.intra_class_cosine(features, labels, centred=False, self_pairs=True)
+    yield "min_intra_cosine_uncentred", intra.amin(-1)
+    inter = metrics.inter_class_cosine(features, labels, centred=False)
+    yield "max_inter_cosine_uncentred", off_diagonal(inter).amax(-1)
+
+
+def off_diagonal(matrices: Tensor) -> Tensor:
+    """The entries [..., K*(K-1)] of [..., K, K] off the diagonal."""
+    mask = ~torch.eye(matrices.shape[-1], dtype=torch.bool, device=matrices.device)
+    return matrices[..., mask]
 
 
 def collapse(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
@@ -42,7 +57,10 @@ def collapse(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
 
 
 def fit(logits: Tensor, labels: Tensor) -> Named:
-    """Cross-entropy by sample, the same with every class weighted alike, and accuracy, of logits [T, N, K]."""
+    """Cross-entropy by sample, the same with every class weighted alike, and accuracy, of logits [T, N, K].
+
+    Each is NaN for a trial with a logit that is not finite.
+    """
     trials, samples, classes = logits.shape
     each = cross_entropy(logits.double().reshape(-1, classes), labels.repeat(trials), reduction="none").view(
         trials, samples
@@ -50,7 +68,8 @@ def fit(logits: Tensor, labels: Tensor) -> Named:
     counts = labels.bincount(minlength=classes)
     yield "loss", each.mean(-1)
     yield "loss_class_balanced", (each / counts[labels]).sum(-1) / classes
-    yield "accuracy", (logits.argmax(-1) == labels).double().mean(-1)
+    accuracy = (logits.argmax(-1) == labels).double().mean(-1)
+    yield "accuracy", accuracy.where(logits.isfinite().all(-1).all(-1), torch.nan)
 
 
 def second_moment(features: Tensor, labels: Tensor) -> Named:

@@ -1,0 +1,91 @@
+"""Writes docs/gallery.md and the README's table of experiments from finished run folders, and copies their figures.
+
+    .venv/bin/python scripts/gallery.py FOLDER [FOLDER ...]
+
+One folder an experiment, in the order they shall appear. Every number comes from the folders.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nc_runner import experiments
+from nc_runner.folder import RunFolder
+from nc_runner.progress import duration
+from nc_runner.report import read_config
+
+ROOT = Path(__file__).parent.parent
+FIGURES = ROOT / "docs" / "figures"
+TABLE = re.compile(r"(<!-- experiments -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def seconds(folder: RunFolder) -> float:
+    """From the start of a run to its end, figures included."""
+    started = datetime.fromisoformat(folder.read_json("provenance.json")["started"])
+    return (datetime.fromisoformat(folder.read_json("status.json")["finished"]) - started).total_seconds()
+
+
+def cell(text: str) -> str:
+    """A text that a Markdown table takes."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def section(folder: RunFolder) -> str:
+    """One experiment: how it was run, its figures, its claims."""
+    config, where = read_config(folder), folder.read_json("provenance.json")
+    record = experiments.load(config.experiment)
+    command = " ".join(["nc-run", *(word for word in where["argv"][1:] if not word.startswith("hydra."))])
+    counts = folder.read_trials()["status"].value_counts()
+    lines = [
+        f"## {config.experiment}",
+        "",
+        f"`{command}`: {record.summary} ({record.paper}, {record.figure}). "
+        f"{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(seconds(folder))} with "
+        f"{where['workers']} workers on {where['processor']}, torch {where['versions']['torch']}.",
+        "",
+    ]
+    for path in sorted((folder.path / "figures").iterdir()):
+        if path.suffix in (".png", ".gif"):
+            target = FIGURES / f"{config.experiment}_{path.name}"
+            shutil.copyfile(path, target)
+            lines += [f"![{config.experiment}: {path.stem}](figures/{target.name})", ""]
+    lines += ["| statement | expected | measured | verdict |", "|---|---|---|---|"]
+    for claim in folder.read_json("claims.json"):
+        texts = (claim["statement"], claim["expected"], claim["measured"], claim["verdict"])
+        lines.append(f"| {' | '.join(cell(text) for text in texts)} |")
+    return "\n".join(lines)
+
+
+def row(folder: RunFolder) -> str:
+    """One line of the README's table."""
+    config = read_config(folder)
+    record = experiments.load(config.experiment)
+    claims: list[dict[str, Any]] = folder.read_json("claims.json")
+    verdicts = [claim["verdict"] for claim in claims]
+    said = f"{verdicts.count('reproduced')} of {len(claims)}"
+    others = [f"{verdicts.count(v)} {v}" for v in ("not reproduced", "undecided") if v in verdicts]
+    note = f" ({', '.join(others)})" if others else ""
+    trials = len(folder.read_trials())
+    words = (f"`{config.experiment}`", record.paper, record.figure, cell(record.summary), str(trials))
+    return f"| {' | '.join(words)} | {duration(seconds(folder))} | {said}{note} |"
+
+
+def main(paths: list[str]) -> None:
+    """Write the two documents."""
+    folders = [RunFolder(path) for path in paths]
+    FIGURES.mkdir(exist_ok=True)
+    head = "# What came out\n\nWritten by `scripts/gallery.py` from the run folders of the commands below.\n"
+    (ROOT / "docs" / "gallery.md").write_text("\n\n".join([head, *map(section, folders)]) + "\n")
+    columns = ("experiment", "paper", "figure", "what it shows", "trials", "time, two cores", "claims reproduced")
+    table = "\n".join([f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *map(row, folders)])
+    readme = ROOT / "README.md"
+    readme.write_text(TABLE.sub(lambda found: f"{found[1]}{table}\n{found[2]}", readme.read_text()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,59 @@
+"""Each claim of Figure 3.3 on tables made so that it holds or fails."""
+
+import pandas as pd
+import pytest
+
+from nc_runner.config import Config, ModelConfig
+from nc_runner.experiments.base import Results, Verdict
+from nc_runner.experiments.conjectures import INTER, INTRA, NCC
+from nc_runner.experiments.depth_claims import claims
+
+DECAYS = {1e-4: 8, 3e-3: 5, 5e-3: 4, 1e-2: 3}  # weight decay: the first layer with perfect NCC
+DEPTH = 10
+
+
+def results(
+    *, high_accuracy: float = 0.6, low_accuracy: float = 1.0, inter: float = 0.1, dip: float = 0.0, flat: bool = False
+) -> Results:
+    """Ten layers that sharpen; at 3e-3 and 5e-3 max inter stays at ``inter`` up to layer 8."""
+    trials, rows = [], []
+    for number, (decay, first) in enumerate(DECAYS.items()):
+        accuracy = high_accuracy if decay == 1e-2 else low_accuracy
+        status = "interpolated" if accuracy >= 0.999 else "underfit"
+        trials.append([f"t{number}", status, 0, decay, 300, 0.0, accuracy])
+        for layer in range(1, DEPTH + 1):
+            ncc = 1.0 if layer >= (8 if flat else first) else 0.5 + 0.01 * layer
+            rows.append([f"t{number}", 300, layer, NCC, ncc])
+            if layer < DEPTH:
+                between = -0.1 - 0.01 * layer if decay not in (3e-3, 5e-3) or layer > 8 else inter - 0.001 * layer
+                intra = 0.1 + 0.08 * layer + 0.01 * number - (dip if layer == 7 else 0)
+                rows += [[f"t{number}", 300, layer, INTRA, intra], [f"t{number}", 300, layer, INTER, between]]
+        rows += [[f"t{number}", 300, None, "loss", 0.0], [f"t{number}", 300, None, "accuracy", accuracy]]
+    columns = ["id", "status", "seed", "train.weight_decay", "epochs", "loss", "accuracy"]
+    table = pd.DataFrame(rows, columns=["trial", "epoch", "layer", "metric", "value"]).astype({"layer": "Int64"})
+    return Results(Config(model=ModelConfig(depth=DEPTH)), pd.DataFrame(trials, columns=columns), table)
+
+
+def verdicts(table: Results) -> dict[str, Verdict]:
+    return {claim.id: claim.verdict for claim in claims(table)}
+
+
+def test_every_claim_holds_where_it_should() -> None:
+    assert set(verdicts(results()).values()) == {Verdict.reproduced}
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes"),
+    [
+        ("convergence", {"high_accuracy": 1.0}),
+        ("convergence", {"low_accuracy": 0.99}),
+        ("inter_above_zero", {"inter": -0.05}),
+        ("growth_with_layer", {"dip": 0.4}),
+    ],
+)
+def test_a_claim_fails_where_it_should(claim: str, changes: dict[str, float]) -> None:
+    assert verdicts(results(**changes))[claim] is Verdict.not_reproduced
+
+
+def test_a_depth_that_does_not_move_is_non_increasing() -> None:
+    assert verdicts(results(flat=True))["depth_falls_with_weight_decay"] is Verdict.reproduced
