@@ -13,6 +13,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from torch import Tensor
 
 from nc_runner import theory
@@ -158,10 +159,12 @@ def draw_nearest(ax: Axes, networks: pd.DataFrame) -> None:
     """How far the network nearest to the theorem's reach is from it."""
     for nearest in orders_too_large(networks).nsmallest(1, "orders").to_dict("records"):
         low, high, at = nearest["vacuous_eps"], nearest["eps"], nearest["alpha_beta"]
-        ax.annotate("", xy=(at, low), xytext=(at, high), arrowprops={"arrowstyle": "<->", "linewidth": 0.9})
-        text = f"{nearest['orders']:.1f} orders of magnitude"
+        outline = [withStroke(linewidth=4, foreground="white")]  # free features may be drawn at the same alpha beta
+        arrow = {"arrowstyle": "<->", "linewidth": 1.1, "shrinkA": 4, "shrinkB": 0, "path_effects": outline}
+        ax.annotate("", xy=(at, low), xytext=(at, high), arrowprops=arrow, zorder=5)
+        text = f"nearest network: {nearest['orders']:.1f} orders of magnitude"
         box = {"facecolor": VACUOUS, "edgecolor": "none", "pad": 0.8}
-        ax.text(0.35 + max(at, 5.0), (low * high) ** 0.5, text, va="center", fontsize=8, bbox=box)
+        ax.text(max(at, 5.0) + 0.35, (low * high) ** 0.5, text, va="center", fontsize=8, bbox=box)
 
 
 def reach_figure(results: Results) -> Figure:

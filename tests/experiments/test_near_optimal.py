@@ -11,12 +11,10 @@ import torch
 from torch import Tensor
 
 from nc_runner import theory
-from nc_runner.commands import compose
-from nc_runner.config import Config, DataConfig, flatten
+from nc_runner.config import Config, DataConfig
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.near_optimal import draw, measure, theorem
 from nc_runner.experiments.near_optimal_claims import ROUNDING, claims, slope
-from nc_runner.trials import make_trials
 
 FREE = {1.0: 1e-12, 2.0: 1e-12}  # alpha beta, and the eps a descent ends at
 
@@ -204,16 +202,3 @@ def test_it_draws_whatever_was_measured(kinds: dict[str, bool]) -> None:
     for figure in draw(results(**kinds)).values():
         figure.canvas.draw()
         plt.close(figure)
-
-
-def test_scales_change_sizes_and_nothing_else() -> None:
-    sizes = {"data.samples", "model.width", "train.epochs"}
-    paper, *others = [
-        make_trials(compose(["experiment=near_optimal", f"scale={s}"])) for s in ("paper", "quick", "smoke")
-    ]
-    assert [trial.varied["model.name"] for trial in paper] == ["mlp"] * 8 + ["free_features"] * 5
-    for trials in others:
-        for large, small in zip(paper, trials, strict=True):
-            a, b = flatten(large.config), flatten(small.config)
-            differing = {key for key in a if a[key] != b[key] and not key.startswith("scale.")}
-            assert differing <= sizes | {"probes", "grid"}
