@@ -1,4 +1,4 @@
-"""The four papers, and how to cite them."""
+"""The papers, and how to cite them."""
 
 PAPERS = {
     "pan2023": """\

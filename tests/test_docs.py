@@ -1,0 +1,29 @@
+"""docs/adding-an-experiment.md, followed to the letter in a copy of the checkout."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_guide_s_experiment_runs(tmp_path: Path) -> None:
+    for folder in ("nc_runner", "conf"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    guide = (ROOT / "docs" / "adding-an-experiment.md").read_text()
+    files = re.findall(r"^## \d\. [^\n]*: `(\S+)`\n\n```\w+\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert [name for name, _ in files] == ["conf/experiment/width_sweep.yaml", "nc_runner/experiments/width_sweep.py"]
+    for name, text in files:
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, "-W", "error", "-m", "nc_runner"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for words in (["list"], ["experiment=width_sweep", "scale=smoke", "jobs=1", "hydra.run.dir=run"]):
+        done = subprocess.run(
+            [*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert "NC1" in done.stdout
+    assert (tmp_path / "run" / "figures" / "nc1_against_width.png").exists()
