@@ -69,6 +69,14 @@ def test_growth_with_weight_decay(gaps: list[float], seeds: int, verdict: Verdic
     assert growth_with_weight_decay(trials(gaps, seeds), "Here").verdict is verdict
 
 
+def test_a_fall_within_the_seeds_noise_decides_nothing() -> None:
+    table = trials([0.5, 0.8, 0.72, 0.8])
+    assert growth_with_weight_decay(table, "Here").verdict is Verdict.not_reproduced
+    noise = {0: 0.0, 1: 0.2, 2: -0.2}
+    noisy = table["gap"] + table["seed"].map(noise).where(table[WEIGHT_DECAY] == 3e-3, 0)
+    assert growth_with_weight_decay(table.assign(gap=noisy), "Here").verdict is Verdict.undecided
+
+
 def layers(ncc: dict[float, list[float]], gap: list[float]) -> pd.DataFrame:
     rows = [
         [f"t{decay}", 0, decay, i + 1, accuracy, gap[i], 0.0, gap[i]]
