@@ -54,6 +54,9 @@ def draw(results: Results) -> dict[str, Figure]:
         for name, colour in zip(fits.sort_values("complexity")["name"].unique(), COLOURS * 9, strict=False):
             plot_over(ax, fits[fits["name"] == name], WEIGHT_DECAY, metric, color=colour, marker="o", label=name)
         ax.set(xscale="log", xlabel="weight decay λ", ylabel=label)
+        decays = sorted(final[WEIGHT_DECAY].unique())
+        ax.set_xticks(decays, [f"{decay:g}" for decay in decays])
+        ax.set_xticks([], minor=True)
     axes[1].axhline(-1 / (results.config.data.classes - 1), color=GREY, linestyle="--", linewidth=1)
     axes[0].axhline(1, color=GREY, linestyle="--", linewidth=1)
     axes[2].set_yscale("log")
