@@ -102,7 +102,9 @@ class RunProgress:
 def label(trials: list[Trial]) -> str:
     """A stack's short name: what its first trial varies, and how many more there are."""
     first = trials[0]
-    varied = " ".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in first.varied.items())
+    last = [key.rsplit(".", 1)[-1] for key in first.varied]
+    short = {key: name if last.count(name) == 1 else key for key, name in zip(first.varied, last, strict=True)}
+    varied = " ".join(f"{short[key]}={value}" for key, value in first.varied.items())
     return f"{varied} seed={first.seed}".strip() + (f" +{len(trials) - 1}" if len(trials) > 1 else "")
 
 
