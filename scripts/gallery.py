@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from nc_runner import experiments
 from nc_runner.folder import RunFolder
 from nc_runner.progress import duration
@@ -52,7 +54,10 @@ def section(folder: RunFolder) -> str:
     for path in sorted((folder.path / "figures").iterdir()):
         if path.suffix in (".png", ".gif"):
             target = FIGURES / f"{config.experiment}_{path.name}"
-            shutil.copyfile(path, target)
+            if path.suffix == ".png":  # 256 colours are enough to look at, and a third of the size
+                Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+            else:
+                shutil.copyfile(path, target)
             lines += [f"![{config.experiment}: {path.stem}](figures/{target.name})", ""]
     lines += ["| statement | expected | measured | verdict |", "|---|---|---|---|"]
     for claim in folder.read_json("claims.json"):
@@ -79,7 +84,10 @@ def main(paths: list[str]) -> None:
     """Write the two documents."""
     folders = [RunFolder(path) for path in paths]
     FIGURES.mkdir(exist_ok=True)
-    head = "# What came out\n\nWritten by `scripts/gallery.py` from the run folders of the commands below.\n"
+    head = (
+        "# What came out\n\nWritten by `scripts/gallery.py` from the run folders of the commands below. Times are from "
+        "start to end of a run; several of these runs shared the machine, so they are upper limits."
+    )
     (ROOT / "docs" / "gallery.md").write_text("\n\n".join([head, *map(section, folders)]) + "\n")
     columns = ("experiment", "paper", "figure", "what it shows", "trials", "time, two cores", "claims reproduced")
     table = "\n".join([f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *map(row, folders)])
