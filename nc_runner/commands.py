@@ -56,6 +56,8 @@ def list_experiments(words: list[str]) -> int:
     from nc_runner.configs import experiment_names
 
     table = Table("experiment", "paper", "figure", "what it shows", "two cores, scale=paper")
+    table.columns[0].no_wrap = True
+    table.columns[0].min_width = max(map(len, experiment_names()))
     for name in experiment_names():
         record = experiments.load(name)
         table.add_row(name, record.paper, record.figure, record.summary, record.cost)

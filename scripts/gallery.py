@@ -26,10 +26,19 @@ FIGURES = ROOT / "docs" / "figures"
 TABLE = re.compile(r"(<!-- experiments -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
+def runs(folder: RunFolder) -> list[RunFolder]:
+    """The run itself, or the runs that ``nc-run plot`` put together in it."""
+    return [RunFolder(source) for source in folder.read_json("status.json").get("sources", [folder.path])]
+
+
 def seconds(folder: RunFolder) -> float:
-    """From the start of a run to its end, figures included."""
-    started = datetime.fromisoformat(folder.read_json("provenance.json")["started"])
-    return (datetime.fromisoformat(folder.read_json("status.json")["finished"]) - started).total_seconds()
+    """From the start of a run to its end, figures included; the longest, where several runs are together."""
+
+    def of_run(run: RunFolder) -> float:
+        started = datetime.fromisoformat(run.read_json("provenance.json")["started"])
+        return (datetime.fromisoformat(run.read_json("status.json")["finished"]) - started).total_seconds()
+
+    return max(of_run(run) for run in runs(folder))
 
 
 def cell(text: str) -> str:
@@ -39,9 +48,13 @@ def cell(text: str) -> str:
 
 def section(folder: RunFolder) -> str:
     """One experiment: how it was run, its figures, its claims."""
-    config, where = read_config(folder), folder.read_json("provenance.json")
+    config, where = read_config(runs(folder)[0]), runs(folder)[0].read_json("provenance.json")
     record = experiments.load(config.experiment)
-    command = " ".join(["nc-run", *(word for word in where["argv"][1:] if not word.startswith("hydra."))])
+    commands = []
+    for run in runs(folder):
+        words = run.read_json("provenance.json")["argv"][1:]
+        commands.append(" ".join(["nc-run", *(word for word in words if not word.startswith("hydra."))]))
+    command = "` and `".join(commands)
     counts = folder.read_trials()["status"].value_counts()
     lines = [
         f"## {config.experiment}",
@@ -68,7 +81,7 @@ def section(folder: RunFolder) -> str:
 
 def row(folder: RunFolder) -> str:
     """One line of the README's table."""
-    config = read_config(folder)
+    config = read_config(runs(folder)[0])
     record = experiments.load(config.experiment)
     claims: list[dict[str, Any]] = folder.read_json("claims.json")
     verdicts = [claim["verdict"] for claim in claims]
