@@ -22,6 +22,9 @@ def main() -> NoReturn:
         code = refuse(error)
     except KeyboardInterrupt:
         code = 130
+    except BrokenPipeError:  # whoever read our output, head or less, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     sys.exit(code)
 
 
