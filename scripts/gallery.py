@@ -32,13 +32,13 @@ def runs(folder: RunFolder) -> list[RunFolder]:
 
 
 def seconds(folder: RunFolder) -> float:
-    """From the start of a run to its end, figures included; the longest, where several runs are together."""
+    """From the start of a run to its end, figures included; the least, where several runs of one size are together."""
 
     def of_run(run: RunFolder) -> float:
         started = datetime.fromisoformat(run.read_json("provenance.json")["started"])
         return (datetime.fromisoformat(run.read_json("status.json")["finished"]) - started).total_seconds()
 
-    return max(of_run(run) for run in runs(folder))
+    return min(of_run(run) for run in runs(folder))
 
 
 def cell(text: str) -> str:
