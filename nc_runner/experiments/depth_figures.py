@@ -124,7 +124,7 @@ def weight_decay_figure(results: Results) -> Figure:
     right.set_xticks(range(0, gap.shape[1], 2), [str(layer) for layer in gap.columns[::2]])
     right.set(xlabel="layer from the input", ylabel="weight decay λ", title="g = min intra − max inter")
     right.grid(visible=False)
-    figure.colorbar(image, ax=right, label=f"g (simplex ETF: {best:.2f})")
+    figure.colorbar(image, ax=right, label=f"g (simplex ETF: {best:.2f})", extend="min")
     figure.subplots_adjust(wspace=0.3)
     text = (
         f"{about(results, trials)} Left: trials that fit; the output layer counts as layer {depth}, which is also the "
