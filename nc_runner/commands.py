@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -82,8 +83,9 @@ def resume(words: list[str]) -> int:
     from nc_runner.configs import load_saved, rescaled
     from nc_runner.folder import RunFolder
     from nc_runner.jobs import overridden_keys
+    from nc_runner.provenance import elsewhere
     from nc_runner.report import read_config
-    from nc_runner.run import run
+    from nc_runner.run import choose_device, run
 
     path = existing_folder(_one(words, "resume", "FOLDER"))
     folder = RunFolder(path)
@@ -92,13 +94,16 @@ def resume(words: list[str]) -> int:
     if status["state"] == "completed":
         raise UserError(f"{path}: this run is completed, there is nothing to resume; nc-run plot draws it again.")
     if (path / "provenance.json").exists():
-        started_with, now_says = folder.read_json("provenance.json")["config"], flatten(config)
+        started = folder.read_json("provenance.json")
+        started_with, now_says = started["config"], flatten(config)
         keys = [key for key in now_says if started_with.get(key) != now_says[key]]
         if keys:
             changes = ", ".join(f"{key} (was {started_with.get(key)}, is {now_says[key]})" for key in keys)
             raise UserError(
                 f"{path}: its config no longer matches what it was started with: {changes}; start a new run instead."
             )
+        for changed in elsewhere(started, choose_device(config.device)):
+            print(f"nc-run: {changed}; what follows will not be the same bits as an undisturbed run.", file=sys.stderr)
     overrides = OmegaConf.to_container(OmegaConf.load(path / ".hydra" / "overrides.yaml"))
     assert isinstance(overrides, list)
     node = load_saved(path / ".hydra" / "config.yaml")

@@ -155,7 +155,7 @@ class Config:
 
 
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread
-# count do change sums; they are recorded in provenance.json and guarded on resume, not part of a trial's identity.)
+# count do change sums; they are recorded in provenance.json, and resume says where they differ.)
 WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "checkpoint", "save", "grid", "data.root")
 
 

@@ -22,7 +22,6 @@ class RunProgress:
 
     Args:
         stacks: each stack's trials by its name. steps: steps a trial takes, for each stack.
-        epochs: epochs a trial takes.
     """
 
     def __init__(self, stacks: dict[str, list[Trial]], steps: dict[str, int], console: Console) -> None:

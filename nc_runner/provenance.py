@@ -35,13 +35,25 @@ def provenance(config: Config, data: Iterable[DataConfig], *, device: torch.devi
         "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "platform": platform.platform(),
         "processor": processor_name(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device": device_name(device),
         "workers": jobs,
         "threads_per_worker": 1,
         "seeds": config.seed_list,
         "data_sha256": {describe(d): data_checksum(d) for d in data},
         "config": flatten(config),
     }
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or cpu."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+def elsewhere(started: dict[str, Any], device: torch.device) -> list[str]:
+    """In words, what of this process differs from a run's provenance and changes sums."""
+    here = {"device": device_name(device), "processor": processor_name(), "torch": torch.__version__}
+    there = {"device": started["device"], "processor": started["processor"], "torch": started["versions"]["torch"]}
+    return [f"{name} was {there[name]} and is {here[name]}" for name in here if there[name] != here[name]]
 
 
 def describe(data: DataConfig) -> str:

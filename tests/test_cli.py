@@ -92,6 +92,17 @@ def test_resume_names_the_keys_that_changed(cli: Cli, tmp_path: Path, finished_r
     assert "train.momentum (was 0.9, is 0.8)" in done.stderr
 
 
+def test_resume_says_where_the_machine_differs() -> None:
+    import torch
+
+    from nc_runner.provenance import elsewhere, processor_name
+
+    cpu = torch.device("cpu")
+    same = {"device": "cpu", "processor": processor_name(), "versions": {"torch": torch.__version__}}
+    assert elsewhere(same, cpu) == []
+    assert elsewhere({**same, "device": "a GPU"}, cpu) == ["device was a GPU and is cpu"]
+
+
 def test_help_list_and_cite(cli: Cli) -> None:
     shown = cli("--help").stdout
     assert "train.weight_decay" in shown

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 import torch
+from tables import make_results
 
 from nc_runner import theory
 from nc_runner.config import Config
@@ -50,9 +51,7 @@ def results(**changes: dict[float, float] | float | str) -> Results:
             accuracy = metrics["accuracy"]
             trials.append([name, status, 0, norm, decay, 300, metrics["loss"], accuracy])
             rows += [[name, 300, None, metric, value] for metric, value in metrics.items()]
-    columns = ["id", "status", "seed", "model.norm", "train.weight_decay", "epochs", "loss", "accuracy"]
-    table = pd.DataFrame(rows, columns=["trial", "epoch", "layer", "metric", "value"]).astype({"layer": "Int64"})
-    return Results(Config(), pd.DataFrame(trials, columns=columns), table)
+    return make_results(Config(), ["model.norm", "train.weight_decay"], trials, rows)
 
 
 def verdicts(table: Results) -> dict[str, Verdict]:
