@@ -7,8 +7,24 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from nc_runner.config import WITHOUT_EFFECT, Config, DataName, ModelName, Norm, axis_keys, flatten, schema
+from nc_runner.config import (
+    WITHOUT_EFFECT,
+    Clock,
+    Config,
+    DataName,
+    Method,
+    ModelName,
+    Norm,
+    Solver,
+    Start,
+    axis_keys,
+    flatten,
+    schema,
+)
 from nc_runner.errors import UserError
+
+LONGEST_T = 700.0  # log of the largest time that is a float64
+LARGEST_GIB = 8.0
 
 LIMITS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "low": (operator.ge, "at least"),
@@ -47,15 +63,68 @@ def check(config: Config) -> None:
     is_mlp = config.model.name is ModelName.mlp
     if not is_mlp and size < samples:
         raise UserError(
-            f"train.batch_size={config.train.batch_size}: model.name=free_features moves all {samples} samples in "
-            "every step; allowed is null, or at least as many."
+            f"train.batch_size={config.train.batch_size}: model.name={config.model.name.name} moves all {samples} samples "
+            "in every step; allowed is null, or at least as many."
         )
     if is_mlp and config.model.norm is not Norm.none and config.model.depth > 1 and (samples % size == 1 or size == 1):
         raise UserError(
             f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
             "BatchNorm is undefined; allowed is any other size, or model.norm=none."
         )
+    check_peeled(config)
     check_grid(config.grid)
+
+
+def check_peeled(config: Config) -> None:
+    """What the unconstrained layer-peeled model asks for, and the methods that train it alone."""
+    data, model, train, flow = config.data, config.model, config.train, config.flow
+    special = train.method in (Method.gd, Method.flow, Method.critical_point)
+    if special and model.name is not ModelName.ulpm:
+        raise UserError(f"train.method={train.method.name}: allowed with model.name=ulpm; {model.name.name} takes sgd.")
+    if model.name is not ModelName.ulpm:
+        return
+    if data.name is not DataName.balanced:
+        raise UserError(f"data.name={data.name.name}: model.name=ulpm looks at no inputs; allowed is balanced.")
+    if special:
+        for name, value in (
+            ("weight_decay", train.weight_decay),
+            ("weight_decay_first", train.weight_decay_first or 0.0),
+            ("momentum", train.momentum),
+        ):
+            if value:
+                raise UserError(f"train.{name}={value:g}: train.method={train.method.name} has none; allowed is 0.")
+    if model.start is Start.saddle and (data.classes, data.samples) != (4, 4):
+        raise UserError(
+            f"model.start=saddle: Example 3.1 has four classes of one sample; allowed with data.classes=4 and "
+            f"data.samples=4, not {data.classes} and {data.samples}."
+        )
+    if model.start is not Start.normal and model.width < data.classes:
+        raise UserError(
+            f"model.width={model.width}: model.start={model.start.name} takes a dimension a class; allowed is at least "
+            f"data.classes={data.classes}."
+        )
+    if flow.clock is Clock.t and flow.log_time > LONGEST_T:
+        raise UserError(
+            f"flow.log_time={flow.log_time:g}: with flow.clock=t allowed is at most {LONGEST_T:g}, as t overflows."
+        )
+    if special and (needed := flow_gib(config)) > LARGEST_GIB:
+        raise UserError(
+            f"model.width={model.width}: {data.samples} samples of {data.classes} classes would take about "
+            f"{needed:.0f} GiB; allowed is {LARGEST_GIB:g} GiB"
+            + (", or flow.solver=BDF." if flow.solver is Solver.LSODA else ", so a smaller width or fewer samples.")
+        )
+
+
+def flow_gib(config: Config) -> float:
+    """Memory a trial of the methods of the layer-peeled model takes, roughly, in GiB."""
+    classes, samples, width = config.data.classes, config.data.samples, config.model.width
+    unknowns = (samples + classes) * width
+    numbers = 40.0 * unknowns
+    if config.train.method is Method.critical_point or config.flow.solver is Solver.LSODA:
+        numbers += 4.0 * unknowns**2
+    elif config.train.method is Method.flow:
+        numbers += 8.0 * (classes * width) ** 2 + samples * (width**2 + 2 * classes**3)
+    return 8 * numbers / 2**30
 
 
 def check_grid(grid: dict[str, list[Any]]) -> None:
@@ -66,7 +135,7 @@ def check_grid(grid: dict[str, list[Any]]) -> None:
         for name in names:
             if name not in fields or name.split(".")[0] in WITHOUT_EFFECT:
                 raise UserError(
-                    f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model and train."
+                    f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model, train and flow."
                 )
             if name in seen:
                 raise UserError(f"grid: {name} is varied twice; allowed is one axis a key.")

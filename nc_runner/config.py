@@ -24,6 +24,13 @@ class DataName(Enum):
 class ModelName(Enum):
     mlp = "mlp"
     free_features = "free_features"
+    ulpm = "ulpm"
+
+
+class Start(Enum):
+    normal = "normal"
+    simplex = "simplex"
+    saddle = "saddle"
 
 
 class Norm(Enum):
@@ -40,7 +47,28 @@ class Activation(Enum):
 
 class Method(Enum):
     sgd = "sgd"
+    gd = "gd"
+    flow = "flow"
+    critical_point = "critical_point"
     none = "none"
+
+
+class Clock(Enum):
+    t = "t"
+    log_t = "log_t"
+    log_log_t = "log_log_t"
+
+
+class Solver(Enum):
+    auto = "auto"
+    LSODA = "LSODA"
+    BDF = "BDF"
+    Radau = "Radau"
+
+
+class Reduction(Enum):
+    sum = "sum"
+    mean = "mean"
 
 
 class Precision(Enum):
@@ -82,7 +110,10 @@ class DataConfig:
 
 @dataclass
 class ModelConfig:
-    name: ModelName = key(ModelName.mlp, "mlp, or free_features: a free vector a sample under one linear layer")
+    name: ModelName = key(
+        ModelName.mlp,
+        "mlp; a free vector a sample under one linear layer: free_features (norms held), ulpm (free norms)",
+    )
     depth: int = key(6, "number of linear layers, the output layer included", low=1)
     width: int = key(200, "width of every hidden layer; dimension of free features", low=1)
     norm: Norm = key(Norm.affine, "BatchNorm after each hidden activation: affine, plain (gamma 1, beta 0) or none")
@@ -95,22 +126,54 @@ class ModelConfig:
     weight_norm: float = key(
         1.0, "beta = ||W||_F / sqrt(C), at which the weight above free features is held", above=0.0
     )
+    start: Start = key(Start.normal, "where ulpm starts: iid normal, at neural collapse, or on Example 3.1's ray")
+    start_scale: float = key(
+        1.0,
+        "ulpm: standard deviation (normal), root of the logit gap (simplex), r in W = H = r M (saddle)",
+        above=0.0,
+    )
+    start_rank: int | None = key(
+        None, "ulpm: dimension of the random subspace a normal start lies in; null: all", low=1
+    )
+    start_noise: float = key(
+        0.0, "ulpm: standard deviation of normal noise added to simplex and saddle starts", low=0.0
+    )
 
 
 @dataclass
 class TrainConfig:
-    method: Method = key(Method.sgd, "how a trial is trained; none measures the data alone")
-    epochs: int = key(300, "passes over the training set", low=1)
+    method: Method = key(
+        Method.sgd,
+        "sgd; of ulpm also gd (constant step), flow and critical_point (a search); none measures the data alone",
+    )
+    epochs: int = key(300, "passes over the training set; flow: output times", low=1)
     batch_size: int | None = key(128, "samples a step; null takes the full batch", low=1)
     learning_rate: float = key(0.0679, "initial step size of SGD", above=0.0)
     momentum: float = key(0.9, "heavy-ball momentum of SGD", low=0.0, below=1.0)
     weight_decay: float = key(5e-4, "L2 coefficient on every parameter, torch's coupled form", low=0.0)
+    weight_decay_first: float | None = key(
+        None, "L2 coefficient on the first layer's parameters (ulpm: the features); null takes weight_decay", low=0.0
+    )
     lr_milestones: list[float] = key([0.25, 0.5, 0.75], "fractions of the epochs at which the step size drops")
     lr_gamma: float = key(0.1, "factor of each drop", above=0.0, high=1.0)
     precision: Precision = key(Precision.float32, "of data, parameters and gradients; measures are always in float64")
     target_accuracy: float = key(
         0.999, "training accuracy below which a trial counts as underfit and is discarded", low=0.0, high=1.0
     )
+
+
+@dataclass
+class FlowConfig:
+    reduction: Reduction = key(Reduction.sum, "cross-entropy summed over the samples, or their mean, in flow and gd")
+    log_time: float = key(
+        1e6, "log(1 + t) at which a gradient flow ends, or a search for critical points begins", above=0.0
+    )
+    clock: Clock = key(Clock.log_log_t, "variable of integration: t, log(1 + t) or log(1 + log(1 + t))")
+    solver: Solver = key(
+        Solver.auto, "auto: LSODA while its dense Jacobian is small, then BDF; BDF and Radau solve by blocks"
+    )
+    rtol: float = key(1e-10, "relative tolerance of the solver", low=1e-13, below=1.0)
+    atol: float = key(1e-10, "absolute tolerance of (W, H) / sqrt(1 + log(1 + t))", low=1e-15, below=1.0)
 
 
 @dataclass
@@ -137,10 +200,13 @@ class Config:
     seeds: Any = key(1, "a count (3 means seeds 0, 1, 2) or a list of seeds")
     device: Device = key(Device.auto, "auto takes a GPU when there is one")
     jobs: Any = key("auto", "CPU worker processes, one thread each; auto: one a core")
-    probes: int = key(12, "log-spaced epochs at which the layers are measured, the last included", low=1)
+    probes: int = key(
+        12, "log-spaced epochs at which the layers are measured, the last included; flow: every output", low=1
+    )
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    flow: FlowConfig = field(default_factory=FlowConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
     grid: dict[str, list[Any]] = key(

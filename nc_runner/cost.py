@@ -13,8 +13,9 @@ from nc_runner.configs import SCALES
 from nc_runner.data import load
 from nc_runner.experiments.base import Experiment
 from nc_runner.progress import duration
-from nc_runner.training.sgd import Training
-from nc_runner.training.stack import prepare_process, probe_epochs
+from nc_runner.training import Training, begin
+from nc_runner.training.probes import probe_epochs
+from nc_runner.training.stack import prepare_process
 from nc_runner.trials import Trial, make_stacks, make_trials, stack_key
 
 LONG_SECONDS = 3600.0
@@ -47,9 +48,11 @@ def announce_cost(
 
 
 def steps_of(config: Config) -> int:
-    """Optimiser steps a trial takes."""
+    """Steps a trial takes: of the optimiser, or output times of a flow."""
     if config.train.method is Method.none:
         return 1
+    if config.train.method is not Method.sgd:
+        return config.train.epochs
     batch = min(config.train.batch_size or config.data.samples, config.data.samples)
     return config.train.epochs * -(-config.data.samples // batch)
 
@@ -78,18 +81,20 @@ def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.devi
     config = stack[0].config
     if config.train.method is Method.none:
         return 1.0
-    training = Training(stack, *load(config.data), device=device)
+    training = begin(stack, *load(config.data), device=device)
     advance(training, _WARM_UP_STEPS)
-    step = timed(lambda: advance(training, _TIMED_STEPS), device) / _TIMED_STEPS
+    before = training.step
+    step = timed(lambda: advance(training, _TIMED_STEPS), device) / max(1, training.step - before)
     with torch.no_grad():
         probe = timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
-    return step * steps_of(config) + probe * len(probe_epochs(config.train.epochs, config.probes))
+    return step * steps_of(config) + probe * len(probe_epochs(config))
 
 
-def advance(training: Training, steps: int) -> None:
-    """Several steps."""
-    for _ in range(steps):
-        training.advance()
+def advance(training: Training, times: int) -> None:
+    """Several steps, as far as there are."""
+    for _ in range(times):
+        if not training.finished:
+            training.advance()
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:

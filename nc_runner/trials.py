@@ -17,7 +17,13 @@ from nc_runner.check import check
 from nc_runner.config import WITHOUT_EFFECT, Config, Method, axis_keys, flatten, replace
 
 # What may differ within a stack: the seed, and the numbers that enter a step as one tensor with an entry a trial.
-PER_TRIAL = ("train.learning_rate", "train.momentum", "train.weight_decay", "train.target_accuracy")
+PER_TRIAL = (
+    "train.learning_rate",
+    "train.momentum",
+    "train.weight_decay",
+    "train.weight_decay_first",
+    "train.target_accuracy",
+)
 
 # Channels of a CPU stack. Wider than this, one network's arrays fill a core's cache and stacking loses; narrower,
 # the cost of starting operations is shared (128 x 64: 440 us alone, 320 us a trial in a stack of four).
@@ -95,7 +101,9 @@ def make_stacks(trials: Sequence[Trial], *, cuda: bool) -> list[list[Trial]]:
     for members in kinds.values():
         config = members[0].config
         size = len(members)
-        if not cuda and config.train.method is Method.sgd:
+        if config.train.method is Method.flow:
+            size = 1  # each trial has its own steps
+        elif not cuda and config.train.method is Method.sgd:
             size = max(1, CPU_STACK_CHANNELS // config.model.width)
         stacks += [members[i : i + size] for i in range(0, len(members), size)]
     return stacks

@@ -31,7 +31,7 @@ from nc_runner.data import load
 from nc_runner.models import layers
 from nc_runner.provenance import processor_name
 from nc_runner.run import choose_device
-from nc_runner.training.sgd import Training
+from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import prepare_process
 from nc_runner.trials import Trial, make_stacks, make_trials
 from nc_runner.workers import available_cores
@@ -95,7 +95,7 @@ def textbook(trial: Trial, device: torch.device) -> float:
 
 def stacked(stack: list[Trial], device: torch.device) -> float:
     """(b) Seconds a step of one stack in this process."""
-    training = Training(stack, *load(stack[0].config.data), device=device)
+    training = SGD(stack, *load(stack[0].config.data), device=device)
     return per_call(training.advance, torch.cuda.synchronize if device.type == "cuda" else lambda: None)
 
 

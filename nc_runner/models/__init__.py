@@ -10,10 +10,11 @@ from torch import Tensor
 from nc_runner.config import ModelConfig, ModelName
 from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP
+from nc_runner.models.ulpm import ULPM
 
-__all__ = ["MLP", "FreeFeatures", "Network", "build"]
+__all__ = ["MLP", "ULPM", "FreeFeatures", "Network", "build"]
 
-Network = MLP | FreeFeatures
+Network = MLP | FreeFeatures | ULPM
 
 
 def build(
@@ -22,4 +23,6 @@ def build(
     """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``."""
     if config.name is ModelName.free_features:
         return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)
+    if config.name is ModelName.ulpm:
+        return ULPM(config, len(x), classes, seeds, device=device, dtype=dtype)
     return MLP(config, x.shape[1], classes, seeds, device=device, dtype=dtype)

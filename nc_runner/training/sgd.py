@@ -1,6 +1,6 @@
 """A stack by minibatch or full-batch SGD with momentum: torch's ``SGD``, with a step size and weight decay a trial.
 
-One :class:`Training` is the whole state of a stack. It moves one step at a time, can be stopped between any two
+One :class:`SGD` is the whole state of a stack. It moves one step at a time, can be stopped between any two
 steps, and its ``state`` restores it bit for bit.
 """
 
@@ -14,15 +14,16 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from nc_runner.config import Precision
-from nc_runner.models import build
+from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.graph import CapturedUpdate
+from nc_runner.training.probes import probe_epochs
 from nc_runner.trials import Trial
 
 DTYPES = {Precision.float32: torch.float32, Precision.float64: torch.float64}
 
 
-class Training:
+class SGD:
     """A stack in training.
 
     Args:
@@ -61,8 +62,9 @@ class Training:
             return torch.tensor(values, device=device, dtype=dtype)
 
         self.initial_lr, self.momentum = per_trial("learning_rate"), per_trial("momentum")
-        self.weight_decay, self.lr = per_trial("weight_decay"), per_trial("learning_rate")
+        self.weight_decay, self.lr = self._weight_decay(per_trial("weight_decay")), per_trial("learning_rate")
         self.batch_size = min(self.config.train.batch_size or len(x), len(x))
+        self.probe_epochs = probe_epochs(self.config)
         self.steps_per_epoch = math.ceil(len(x) / self.batch_size)
         self.step = 0
         self.loss_sum = torch.zeros(len(trials), device=device, dtype=torch.float64)
@@ -72,10 +74,28 @@ class Training:
         if device.type == "cuda":
             self._update = CapturedUpdate(self.update, self.state)
 
+    def _weight_decay(self, of_all: Tensor) -> Tensor:
+        """[T, 1], or [T, P] where the first layer has a weight decay of its own."""
+        of_first = [trial.config.train.weight_decay_first for trial in self.trials]
+        if all(decay is None for decay in of_first):
+            return of_all
+        decays = of_all.expand_as(self.network.flat).clone()
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in self.network.params.items()}
+        for name, view in parameters.views(decays, shapes).items():
+            for t, decay in enumerate(of_first):
+                if name.startswith("1.") and decay is not None:
+                    view[t] = decay
+        return decays
+
     @property
     def epoch(self) -> int:
         """Whole epochs done."""
         return self.step // self.steps_per_epoch
+
+    @property
+    def between_epochs(self) -> bool:
+        """Whether an epoch has just ended."""
+        return self.step % self.steps_per_epoch == 0
 
     @property
     def finished(self) -> bool:

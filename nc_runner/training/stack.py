@@ -14,7 +14,7 @@ from torch import Tensor
 from nc_runner.config import Config, Method
 from nc_runner.data import load
 from nc_runner.folder import RunFolder
-from nc_runner.training.sgd import Training
+from nc_runner.training import Training, begin
 from nc_runner.trials import Trial
 
 # The network, inputs, labels and config. Any network: an experiment says which it can measure.
@@ -54,11 +54,6 @@ def prepare_process() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def probe_epochs(epochs: int, probes: int) -> set[int]:
-    """Log-spaced epochs from 1 to the last, about ``probes`` of them, the last always among them."""
-    return {int(e) for e in np.geomspace(1, epochs, probes).round()} | {epochs}
-
-
 def run_stack(
     name: str,
     trials: list[Trial],
@@ -79,7 +74,7 @@ def run_stack(
     if config.train.method is Method.none:
         return Outcome(_measured(measure(None, x, y, config), trials, epoch=0), finished=True)
 
-    training = Training(trials, x, y, device=device)
+    training = begin(trials, x, y, device=device)
     outcome = Outcome()
     if saved := folder.read_checkpoint(name):
         tensors, record = saved
@@ -96,7 +91,6 @@ def run_stack(
             measurements = measure(training.network, training.x, training.y, config)
             outcome.rows += _measured(measurements, trials, training.epoch)
 
-    epochs_to_probe = probe_epochs(config.train.epochs, config.probes)
     saved_at = reported_at = time.monotonic()
     while not outcome.finished:
         now = time.monotonic()
@@ -110,15 +104,15 @@ def run_stack(
             report(_report(name, training))
             reported_at = now
         training.advance()
-        if training.step % training.steps_per_epoch == 0:
+        if training.between_epochs:
             for trial, loss in zip(trials, training.epoch_loss().tolist(), strict=True):
                 if not np.isfinite(loss):
                     outcome.diverged.setdefault(trial.id, training.epoch)
             outcome.finished = training.finished or len(outcome.diverged) == len(trials)
-            if training.epoch in epochs_to_probe or outcome.finished:
+            if training.epoch in training.probe_epochs or outcome.finished:
                 probe()
     report(_report(name, training))
-    _write_weights(training, folder)
+    _write_weights(training, config, folder)
     save()
     return outcome
 
@@ -138,8 +132,8 @@ def _report(name: str, training: Training) -> Report:
     return Report(name, training.step, training.epoch, loss, accuracy)
 
 
-def _write_weights(training: Training, folder: RunFolder) -> None:
-    save, network = training.config.save, training.network
+def _write_weights(training: Training, config: Config, folder: RunFolder) -> None:
+    save, network = config.save, training.network
     if not save.weights and not save.features:
         return
     features = dict(network.features(training.x)) if save.features else {}

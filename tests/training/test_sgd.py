@@ -9,15 +9,15 @@ from nc_runner.config import Config, DataName, ModelName, Norm, Precision
 from nc_runner.data import load
 from nc_runner.rng import minibatch_order
 from nc_runner.theory import min_cross_entropy
-from nc_runner.training.sgd import Training
+from nc_runner.training.sgd import SGD
 from nc_runner.trials import make_trials
 
 CPU = torch.device("cpu")
 
 
-def training(config: Config, dtype: torch.dtype | None = torch.float64, only: int | None = None) -> Training:
+def training(config: Config, dtype: torch.dtype | None = torch.float64, only: int | None = None) -> SGD:
     trials = make_trials(config)
-    return Training(trials if only is None else [trials[only]], *load(config.data), device=CPU, dtype=dtype)
+    return SGD(trials if only is None else [trials[only]], *load(config.data), device=CPU, dtype=dtype)
 
 
 @pytest.mark.parametrize("norm", Norm)
@@ -135,7 +135,7 @@ def test_epoch_loss_is_the_mean_over_the_epoch_s_samples(small: Config) -> None:
 def test_a_captured_step_is_the_step(small: Config) -> None:
     small.seeds = 3
     trials, data = make_trials(small), load(small.data)
-    captured, cpu = (Training(trials, *data, device=torch.device(d), dtype=torch.float64) for d in ("cuda", "cpu"))
+    captured, cpu = (SGD(trials, *data, device=torch.device(d), dtype=torch.float64) for d in ("cuda", "cpu"))
     while not cpu.finished:
         captured.advance()
         cpu.advance()

@@ -12,7 +12,7 @@ from nc_runner.config import Config, Norm
 from nc_runner.experiments import geometry
 from nc_runner.folder import RunFolder
 from nc_runner.models import MLP
-from nc_runner.training.stack import probe_epochs, run_stack
+from nc_runner.training.stack import run_stack
 from nc_runner.trials import make_trials
 
 CPU = torch.device("cpu")
@@ -22,14 +22,6 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
     assert network is not None
     for name, value in geometry.fit(dict(network.features(x))[network.depth], y):
         yield None, name, value
-
-
-@pytest.mark.parametrize(("epochs", "probes"), [(1, 5), (3, 12), (300, 12), (300, 1)])
-def test_probe_epochs_end_with_the_last(epochs: int, probes: int) -> None:
-    chosen = probe_epochs(epochs, probes)
-    assert max(chosen) == epochs
-    assert min(chosen) >= 1
-    assert len(chosen) <= probes + 1
 
 
 @pytest.mark.parametrize("steps_before_stop", [0, 1, 5, 11])

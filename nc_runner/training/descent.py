@@ -1,0 +1,97 @@
+"""Gradient descent with a constant step on unconstrained layer-peeled models: what can be compared with gradient flow.
+
+The step of a small model is all overhead, so this one is eleven numpy calls for a whole stack and nothing else. An
+epoch is a step, t = learning rate * steps, and ``advance`` takes many at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nc_runner.config import Reduction
+from nc_runner.models.ulpm import ULPM
+from nc_runner.training.probes import probe_epochs
+from nc_runner.trials import Trial
+
+_STEPS_AT_A_TIME = 2_000  # a few tens of milliseconds
+
+
+class GradientDescent:
+    """A stack in full-batch gradient descent, float64, on the CPU.
+
+    Args:
+        trials: the stack. x: inputs [N, ...], not looked at. y: labels int64 [N].
+    """
+
+    def __init__(self, trials: Sequence[Trial], x: Tensor, y: Tensor) -> None:
+        self.trials = list(trials)
+        self.config = config = trials[0].config
+        self.x, self.y = x, y
+        seeds, classes = [trial.seed for trial in trials], config.data.classes
+        self.network = ULPM(config.model, len(y), classes, seeds, device=torch.device("cpu"))
+        rates = np.array([trial.config.train.learning_rate for trial in trials])
+        self.rates = rates[:, None, None] / (len(y) if config.flow.reduction is Reduction.mean else 1)
+        self.time_per_step = rates
+        self.targets = np.eye(classes)[:, y.numpy()].copy()  # classes first: sums over them then run along the samples
+        self.probabilities = np.empty((len(trials), classes, len(y)))
+        self.probe_epochs = probe_epochs(config)
+        self.step = 0
+
+    @property
+    def epoch(self) -> int:
+        """Steps done."""
+        return self.step
+
+    between_epochs = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step is done."""
+        return self.step >= self.config.train.epochs
+
+    def state(self) -> dict[str, Tensor]:
+        """The parameters, by name."""
+        return {"flat": self.network.flat}
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """Go on from a saved ``state()`` and ``step``."""
+        self.network.flat.copy_(state["flat"])
+        self._reach(step)
+
+    def advance(self) -> None:
+        """Steps up to the next epoch to be measured, but no more than take a moment."""
+        next_probe = min(epoch for epoch in self.probe_epochs if epoch > self.step)
+        steps = min(_STEPS_AT_A_TIME, next_probe - self.step)
+        features, weight = (self.network.params[name].numpy() for name in ("1.features", "2.weight"))
+        p, total = self.probabilities, np.empty((len(self.trials), 1, len(self.y)))
+        of_features, of_weight = np.empty_like(features), np.empty_like(weight)
+        features_t, p_t = features.swapaxes(1, 2), p.swapaxes(1, 2)
+        with np.errstate(over="ignore", invalid="ignore"):  # a trial that diverges is noticed by its loss
+            for _ in range(steps):
+                np.matmul(weight, features_t, p)
+                np.subtract(p, np.maximum.reduce(p, axis=1, out=total, keepdims=True), p)
+                np.exp(p, p)
+                np.divide(p, np.add.reduce(p, axis=1, out=total, keepdims=True), p)
+                np.subtract(self.targets, p, p)
+                np.multiply(p, self.rates, p)
+                np.matmul(p, features, of_weight)
+                np.matmul(p_t, weight, of_features)
+                weight += of_weight
+                features += of_features
+        self._reach(self.step + steps)
+
+    def _reach(self, step: int) -> None:
+        self.step = step
+        self.network.log1p_time.copy_(torch.from_numpy(np.log1p(self.time_per_step * step)))
+
+    def epoch_loss(self) -> Tensor:
+        """Mean cross-entropy [T]."""
+        return self.network.fit(self.y)[0]
+
+    def epoch_accuracy(self) -> Tensor:
+        """Training accuracy [T]."""
+        return self.network.fit(self.y)[1]

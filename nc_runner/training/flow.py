@@ -1,0 +1,121 @@
+"""Gradient flow of unconstrained layer-peeled models by a stiff solver, to times far past any descent's.
+
+An epoch is an output time; they are evenly spaced in log(1 + log(1 + t)). Trials are integrated one by one, each with
+its own steps, in float64 on the CPU. Nothing is drawn at random, so an interrupted flow is taken up by integrating
+again to where it stood, which gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy.integrate import BDF, LSODA, OdeSolver, Radau
+from torch import Tensor
+
+from nc_runner.config import Clock, Config, Reduction, Solver
+from nc_runner.models.ulpm import ULPM
+from nc_runner.training.block_solver import blockwise
+from nc_runner.training.gradient_field import Array, Field, clock_at, dense_jacobian, time_at
+from nc_runner.training.probes import probe_epochs
+from nc_runner.trials import Trial
+
+LARGEST_DENSE = 1500  # unknowns up to which LSODA with a dense Jacobian is as fast as BDF by blocks
+
+
+def make_field(config: Config, labels: Tensor) -> Field:
+    """The field a config describes."""
+    scale = 1.0 if config.flow.reduction is Reduction.sum else 1 / len(labels)
+    return Field(labels.numpy(), config.data.classes, config.model.width, scale, config.flow.clock)
+
+
+def make_solver(field: Field, start: Array, config: Config) -> OdeSolver:
+    """A solver at t = 0 that will go to ``flow.log_time``."""
+    flow = config.flow
+    end, tolerances = clock_at(flow.clock, flow.log_time), {"rtol": flow.rtol, "atol": flow.atol}
+    if flow.solver is Solver.LSODA or (flow.solver is Solver.auto and field.size <= LARGEST_DENSE):
+        return LSODA(field, 0.0, start, end, jac=lambda u, y: dense_jacobian(field.linearise(u, y)), **tolerances)
+    return blockwise(Radau if flow.solver is Solver.Radau else BDF, field, start, end, **tolerances)
+
+
+class GradientFlow:
+    """A stack in gradient flow.
+
+    Args:
+        trials: the stack. x: inputs [N, ...], not looked at. y: labels int64 [N].
+    """
+
+    def __init__(self, trials: Sequence[Trial], x: Tensor, y: Tensor) -> None:
+        self.trials = list(trials)
+        self.config = config = trials[0].config
+        self.x, self.y = x, y
+        seeds = [trial.seed for trial in trials]
+        self.network = ULPM(config.model, len(y), config.data.classes, seeds, device=torch.device("cpu"))
+        self.network.log1p_time.zero_()
+        self.field = make_field(config, y)
+        self.solvers = [make_solver(self.field, flat.numpy().copy(), config) for flat in self.network.flat]
+        last = math.log1p(config.flow.log_time)
+        self.outputs = np.expm1(np.linspace(0, last, config.train.epochs + 1))
+        self.outputs[-1] = config.flow.log_time
+        self.probe_epochs = probe_epochs(config)
+        self.step = 0
+
+    @property
+    def epoch(self) -> int:
+        """Output times reached."""
+        return self.step
+
+    between_epochs = True
+
+    @property
+    def finished(self) -> bool:
+        """Whether every output time is reached."""
+        return self.step >= self.config.train.epochs
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing: ``step`` says it all."""
+        return {}
+
+    def load(self, state: dict[str, Tensor], step: int) -> None:
+        """Integrate to where the flow stood."""
+        while self.step < step:
+            self.advance()
+
+    def advance(self) -> None:
+        """To the next output time.
+
+        Raises:
+            RuntimeError: the solver gave up.
+        """
+        self.step += 1
+        log1p_time = float(self.outputs[self.step])
+        u = clock_at(self.config.flow.clock, log1p_time)
+        for flat, solver in zip(self.network.flat, self.solvers, strict=True):
+            flat.copy_(torch.from_numpy(self.field.scale(u) * integrate_to(solver, u, self.config.flow.clock)))
+        self.network.log1p_time.fill_(log1p_time)
+
+    def epoch_loss(self) -> Tensor:
+        """Mean cross-entropy [T]."""
+        return self.network.fit(self.y)[0]
+
+    def epoch_accuracy(self) -> Tensor:
+        """Training accuracy [T]."""
+        return self.network.fit(self.y)[1]
+
+
+def integrate_to(solver: OdeSolver, u: float, clock: Clock) -> Array:
+    """The solver's y at the clock's reading u, which it has not passed by more than its last step.
+
+    Raises:
+        RuntimeError: the solver gave up.
+    """
+    while solver.t < u:
+        message = solver.step()
+        if solver.status == "failed":
+            raise RuntimeError(
+                f"the solver gave up at log(1 + t) = {time_at(clock, solver.t)[0]:.6g} ({message}) "
+                "Another flow.solver, or a larger flow.rtol, may get past it."
+            )
+    return np.asarray(solver.y if solver.t == u else solver.dense_output()(u))

@@ -1,0 +1,18 @@
+"""When the trials of a run are measured."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nc_runner.config import Config, Method
+
+
+def probe_epochs(config: Config) -> set[int]:
+    """Log-spaced epochs from 1 to the last, about ``probes`` of them, the last always among them.
+
+    The epochs of a gradient flow are its output times, and each is measured.
+    """
+    epochs = config.train.epochs
+    if config.train.method is Method.flow:
+        return set(range(1, epochs + 1))
+    return {int(e) for e in np.geomspace(1, epochs, config.probes).round()} | {epochs}
