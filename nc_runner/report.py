@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -19,6 +20,8 @@ from nc_runner.figures import style_path
 from nc_runner.figures.movie import images
 from nc_runner.folder import RunFolder
 from nc_runner.trials import effective
+
+log = logging.getLogger(__name__)
 
 VERDICT_COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", Verdict.undecided: "yellow"}
 
@@ -85,6 +88,9 @@ def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, 
         for name, figures in (experiment.movie(results) if experiment.movie else {}).items():
             folder.write_movie(name, images(figures))
     print_claims(claims, console)
+    for warning in experiment.warnings(results) if experiment.warnings else []:
+        console.print(Text(f"Warning: {warning}", "yellow"), soft_wrap=True)
+        log.warning("%s", warning)
     if results.config.scale.name not in ("paper", "cpu"):
         console.print(
             f"scale={results.config.scale.name}: not the paper's sizes, so the verdicts are about these alone."

@@ -91,6 +91,7 @@ class Experiment:
         headline: metrics that trials.csv shows beside loss and accuracy.
         movie: the frames of animated figures, by file name; drawn one at a time and closed when used.
         check: refuses, with a UserError, a trial's config that the experiment cannot run; nothing is written by then.
+        warnings: what makes the results less sure than they look, in a sentence each.
     """
 
     paper: str
@@ -103,6 +104,7 @@ class Experiment:
     headline: Sequence[str] = ()
     movie: Callable[[Results], Mapping[str, Iterable[Figure]]] | None = None
     check: Callable[[Config], None] | None = None
+    warnings: Callable[[Results], list[str]] | None = None
 
 
 def claims_table(claims: Iterable[Claim], paper: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ SADDLE = torch.tensor([[1, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1
 class ULPM:
     """T models of equal shape: features [T, N, D] and weight [T, K, D].
 
-    ``start`` [T, P] is ``flat`` before training. ``log1p_time`` [T] is log(1 + t) of a gradient flow, as long as one moves the model; NaN otherwise.
+    ``start`` are ``params`` before training. ``log1p_time`` [T] is log(1 + t) of a gradient flow, as long as one moves the model; NaN otherwise.
     """
 
     depth = 2  # features, logits
@@ -50,7 +50,7 @@ class ULPM:
             features, weight = start(config, samples, outputs, seed)
             self.params["1.features"][t].copy_(features)
             self.params["2.weight"][t].copy_(weight)
-        self.start = self.flat.clone()
+        self.start = {name: tensor.clone() for name, tensor in self.params.items()}
 
     def output_layer(self) -> tuple[Tensor, None]:
         """Weight [T, K, D] of the linear layer; it has no bias."""
