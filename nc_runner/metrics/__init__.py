@@ -5,11 +5,14 @@ Features are `[..., N, D]`, labels `[N]` (int64, 0..K-1); any leading axes are b
 
 from .cosine import inter_class_cosine, intra_class_cosine
 from .depth import effective_depth
-from .duality import self_duality_cosine
+from .duality import self_duality_cosine, self_duality_distance
 from .etf import etf_cosine_deviation
+from .kkt import kkt_residual
+from .margins import margin_ratio, margins
 from .means import class_means
 from .ncc import ncc_accuracy
-from .scatter import within_between_pinv_trace, within_between_trace_ratio
+from .norms import norm_variation
+from .scatter import within_between_pinv_trace, within_between_trace_ratio, within_class_variation
 
 __all__ = [
     "class_means",
@@ -17,8 +20,14 @@ __all__ = [
     "etf_cosine_deviation",
     "inter_class_cosine",
     "intra_class_cosine",
+    "kkt_residual",
+    "margin_ratio",
+    "margins",
     "ncc_accuracy",
+    "norm_variation",
     "self_duality_cosine",
+    "self_duality_distance",
     "within_between_pinv_trace",
     "within_between_trace_ratio",
+    "within_class_variation",
 ]

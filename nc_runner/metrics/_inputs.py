@@ -34,6 +34,22 @@ def samples_in_float64(features: Tensor, labels: Tensor) -> Tensor:
     return features
 
 
+def classified_in_float64(weight: Tensor, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Weight and features in float64, once every sample is known to fit the weight and every label to have a row."""
+    features = samples_in_float64(features, labels)
+    weight = vectors_in_float64("weight", weight)
+    if weight.shape[-1] != features.shape[-1]:
+        raise ValueError(
+            f"weight has rows of length {weight.shape[-1]}; their length must be that of a feature, "
+            f"{features.shape[-1]}."
+        )
+    if int(labels.max()) >= weight.shape[-2]:
+        raise ValueError(
+            f"labels contains {int(labels.max())}; weight has {weight.shape[-2]} rows, so it must be less."
+        )
+    return weight, features
+
+
 def largest_norm(vectors: Tensor) -> Tensor:
     """Largest Euclidean norm over the vectors of each batch entry, `[..., M, D] -> [...]`."""
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1)

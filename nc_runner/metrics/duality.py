@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, all_equal, largest_norm, samples_in_float64, vectors_in_float64
+from ._inputs import ROUNDING, all_equal, classified_in_float64, largest_norm
 from .means import mean_by_class
 
 
@@ -24,18 +24,8 @@ def self_duality_cosine(weight: Tensor, features: Tensor, labels: Tensor, *, cen
     Raises:
         ValueError: wrong dtype or shape, a negative label, or a label without a row of weight.
     """
-    features = samples_in_float64(features, labels)
-    weight = vectors_in_float64("weight", weight)
-    num_classes = weight.shape[-2]
-    if weight.shape[-1] != features.shape[-1]:
-        raise ValueError(
-            f"weight has rows of length {weight.shape[-1]}; their length must be that of a feature, "
-            f"{features.shape[-1]}."
-        )
-    if int(labels.max()) >= num_classes:
-        raise ValueError(f"labels contains {int(labels.max())}; weight has {num_classes} rows, so it must be less.")
-
-    means = mean_by_class(features, labels, num_classes)
+    weight, features = classified_in_float64(weight, features, labels)
+    means = mean_by_class(features, labels, weight.shape[-2])
     zero_mean, zero_row = ROUNDING * largest_norm(features), ROUNDING * largest_norm(weight)
     if centred:
         means = means - features.mean(dim=-2, keepdim=True)
@@ -45,3 +35,35 @@ def self_duality_cosine(weight: Tensor, features: Tensor, labels: Tensor, *, cen
     cosine = (weight * means).sum(dim=-1) / (row_norm * mean_norm)
     defined = (mean_norm > zero_mean[..., None]) & (row_norm > zero_row[..., None]) & ~all_equal(features)[..., None]
     return torch.where(defined, cosine, torch.nan)
+
+
+def self_duality_distance(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+    """|| (w_k - w)/||w_k - w|| - m_k/||m_k|| || for each class k (Ji et al., 2022, Figure 2d) [choice].
+
+    w is the mean row of weight, m_k the mean feature of class k less the mean of the class means (not of the samples;
+    the same for balanced classes). It is sqrt(2 - 2 cos) of the angle between the two, but as a difference it is
+    exact to rounding near 0, where 1 - cos loses half the digits. The caption draws one number: take the mean over k.
+
+    Args:
+        weight: `[..., K, D]`, one row a class; its batch axes broadcast with those of features.
+        features: `[..., N, D]`, any floating dtype; computed in float64.
+        labels: `[N]`, int64, values 0..K-1.
+
+    Returns:
+        `[..., K]` float64 in [0, 2], 0 at self-duality. NaN for a class whose centred row or mean has zero norm (up
+        to rounding); NaN for a whole batch entry where a class has no sample, as the mean of the class means is then
+        undefined, whose features are all equal or not all finite, or whose weight is not all finite.
+
+    Raises:
+        ValueError: wrong dtype or shape, a negative label, or a label without a row of weight.
+    """
+    weight, features = classified_in_float64(weight, features, labels)
+    means = mean_by_class(features, labels, weight.shape[-2])
+    zero_mean, zero_row = ROUNDING * largest_norm(features), ROUNDING * largest_norm(weight)
+    means = means - means.mean(dim=-2, keepdim=True)
+    weight = weight - weight.mean(dim=-2, keepdim=True)
+    mean_norm = torch.linalg.vector_norm(means, dim=-1, keepdim=True)
+    row_norm = torch.linalg.vector_norm(weight, dim=-1, keepdim=True)
+    distance: Tensor = torch.linalg.vector_norm(weight / row_norm - means / mean_norm, dim=-1)
+    defined = (mean_norm[..., 0] > zero_mean[..., None]) & (row_norm[..., 0] > zero_row[..., None])
+    return torch.where(defined & ~all_equal(features)[..., None], distance, torch.nan)

@@ -71,6 +71,31 @@ def within_between_pinv_trace(features: Tensor, labels: Tensor) -> Tensor:
     return torch.where(defined, projected.square().sum(dim=-1).mean(dim=-1), torch.nan)
 
 
+def within_class_variation(features: Tensor, labels: Tensor) -> Tensor:
+    """Mean distance of a sample from its class mean, over the mean distance of a class mean from m_G.
+
+    mean_i ||h_i - m_c(i)|| / mean_c ||m_c - m_G||, m_G as at the head of this module: the variation of Ji et al.
+    (2022), Figure 2b, in one of its readings; the two traces above are the others [choice]. Of first order in the
+    deviations where the traces are of second.
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64, in two passes.
+        labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
+
+    Returns:
+        `[...]` float64, 0 at within-class collapse; NaN for a single class, a class with no sample, class means that
+        all coincide (up to rounding), or a batch entry with a non-finite feature.
+
+    Raises:
+        ValueError: wrong dtype or shape, or a negative label.
+    """
+    within, between, noise = _deviations(features, labels)
+    defined = largest_norm(between) > noise
+    distance_within = torch.linalg.vector_norm(within, dim=-1).mean(dim=-1)
+    distance_between = torch.linalg.vector_norm(between, dim=-1).mean(dim=-1)
+    return torch.where(defined, distance_within / distance_between, torch.nan)
+
+
 def _deviations(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Samples from their class mean `[..., N, D]`, class means from their mean `[..., K, D]`, rounding `[...]`."""
     features = samples_in_float64(features, labels)

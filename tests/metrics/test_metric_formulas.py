@@ -1,6 +1,7 @@
 """Every metric against a computation of another kind: loops over pairs, exact configurations, a full pseudo-inverse."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from nc_runner.metrics import (
     inter_class_cosine,
     intra_class_cosine,
     ncc_accuracy,
+    norm_variation,
     self_duality_cosine,
+    self_duality_distance,
     within_between_pinv_trace,
     within_between_trace_ratio,
+    within_class_variation,
 )
 
 
@@ -88,6 +92,46 @@ def test_self_duality_cosine_by_loop(sample, centred):
     np.testing.assert_allclose(measured, expected)
 
 
+def test_self_duality_distance_by_loop(sample):
+    """Unequal classes: the mean of the class means is not that of the samples."""
+    features, labels = sample
+    weight = np.random.default_rng(4).standard_normal((3, 6)) + 0.5
+    means = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
+    expected = []
+    for c in range(3):
+        row, mean = weight[c] - weight.mean(axis=0), means[c] - means.mean(axis=0)
+        expected.append(np.linalg.norm(row / np.linalg.norm(row) - mean / np.linalg.norm(mean)))
+    measured = self_duality_distance(torch.from_numpy(weight), *tensors(sample))
+    np.testing.assert_allclose(measured, expected, rtol=1e-12)
+    opposite = self_duality_distance(-torch.from_numpy(means), *tensors(sample))
+    np.testing.assert_allclose(opposite, [2, 2, 2], rtol=1e-12)
+
+
+def test_self_duality_distance_resolves_a_small_angle():
+    """Features turned by 1e-9, which a cosine, 1 - 5e-19, would take for none."""
+    angle, labels = 1e-9, torch.arange(3)
+    rows = torch.tensor([[1.0, 0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]], dtype=torch.float64)
+    turn = torch.tensor([[1, -angle], [angle, 1]], dtype=torch.float64)
+    assert self_duality_distance(5 * rows, 2 * rows @ turn, labels).tolist() == pytest.approx(3 * [angle], rel=1e-6)
+
+
+def test_within_class_variation_by_loop(sample):
+    features, labels = sample
+    means = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
+    within = np.mean([np.linalg.norm(h - means[c]) for h, c in zip(features, labels, strict=True)])
+    between = np.mean([np.linalg.norm(m - means.mean(axis=0)) for m in means])
+    assert float(within_class_variation(*tensors(sample))) == pytest.approx(within / between, rel=1e-12)
+
+
+def test_norm_variation():
+    """Lengths 1, 2 and 6, whatever the directions: mean 3, squared deviations 4, 1 and 9."""
+    vectors = torch.tensor([[0.6, 0.8], [-2.0, 0.0], [0.0, 6.0]], dtype=torch.float64)
+    assert float(norm_variation(vectors)) == pytest.approx(math.sqrt(14 / 3) / 3, rel=1e-12)
+    assert float(norm_variation(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))) == pytest.approx(1)
+    assert norm_variation(torch.zeros(3, 2)).isnan()
+    assert norm_variation(torch.ones(4, 1, 3)).isnan().tolist() == 4 * [True]
+
+
 def scatter(features, labels):
     means = np.stack([features[labels == c].mean(axis=0) for c in range(labels.max() + 1)])
     within = sum(np.outer(h - means[c], h - means[c]) for h, c in zip(features, labels, strict=True)) / len(labels)
@@ -144,6 +188,9 @@ def test_collapse_to_a_simplex_scores_as_collapse():
     assert float(within_between_trace_ratio(features, labels)) < 1e-24
     assert float(within_between_pinv_trace(features, labels)) < 1e-24
     assert float(etf_cosine_deviation(class_means(features, labels))) < 1e-12
+    assert float(within_class_variation(features, labels)) < 1e-12
+    assert float(norm_variation(class_means(features, labels))) < 1e-12
+    assert self_duality_distance(simplex(classes, 8), features, labels).max() < 1e-12
     duality = self_duality_cosine(simplex(classes, 8), features, labels, centred=False)
     torch.testing.assert_close(duality, torch.ones(classes, dtype=torch.float64))
 

@@ -1,5 +1,7 @@
 """What every metric of features has in common: invariances, batches, precision, and NaN where it is undefined."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -9,10 +11,16 @@ from nc_runner.metrics import (
     etf_cosine_deviation,
     inter_class_cosine,
     intra_class_cosine,
+    kkt_residual,
+    margin_ratio,
+    margins,
     ncc_accuracy,
+    norm_variation,
     self_duality_cosine,
+    self_duality_distance,
     within_between_pinv_trace,
     within_between_trace_ratio,
+    within_class_variation,
 )
 
 WIDTH, CLASSES = 6, 3
@@ -21,6 +29,14 @@ DRAW = torch.Generator().manual_seed(11)
 WEIGHT = torch.randn(CLASSES, WIDTH, generator=DRAW, dtype=torch.float64)
 ROTATION = torch.linalg.qr(torch.randn(WIDTH, WIDTH, generator=DRAW, dtype=torch.float64)).Q
 BATCH = torch.randn(4, 24, WIDTH, generator=DRAW, dtype=torch.float64) + 0.7 * WEIGHT[LABELS] + 0.5
+
+
+def separated_kkt_residual(features, labels):
+    """Of the same data with a tenth of the deviations, which the class means classify without a mistake."""
+    means = class_means(features, labels)
+    samples = means.index_select(-2, labels)
+    return kkt_residual(means - means.mean(-2, keepdim=True), samples + 0.1 * (features - samples), labels)
+
 
 METRICS = {
     "intra_class_cosine-thesis": lambda h, y: intra_class_cosine(h, y, centred=False, self_pairs=True),
@@ -32,10 +48,25 @@ METRICS = {
     "self_duality_cosine-centred": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=True),
     "within_between_trace_ratio": within_between_trace_ratio,
     "within_between_pinv_trace": within_between_pinv_trace,
-    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
+    "self_duality_distance": lambda h, y: self_duality_distance(class_means(h, y).roll(1, -2), h, y),
+    "within_class_variation": within_class_variation,
+    "kkt_residual": separated_kkt_residual,
 }
-every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-every_function = pytest.mark.parametrize("metric", [*METRICS.values(), class_means], ids=[*METRICS, "class_means"])
+OF_VECTORS = {
+    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
+    "norm_variation": lambda h, y: norm_variation(class_means(h, y)),
+}
+BALANCED = {"margin_ratio": lambda h, y: margin_ratio(class_means(h, y).roll(1, -2), h, y)}
+OTHERS = {"class_means": class_means, "margins": lambda h, y: margins(class_means(h, y), h, y).sort().values}
+
+
+def each(metrics):
+    return pytest.mark.parametrize("metric", metrics.values(), ids=metrics)
+
+
+every_metric = each(METRICS | OF_VECTORS)
+every_invariant = each(METRICS | OF_VECTORS | BALANCED)
+every_function = each(METRICS | OF_VECTORS | BALANCED | OTHERS)
 
 
 def assert_same(actual, expected, rtol=1e-9):
@@ -48,12 +79,12 @@ def test_order_of_samples_does_not_matter(metric):
     assert_same(metric(BATCH[:, order], LABELS[order]), metric(BATCH, LABELS))
 
 
-@every_metric
+@every_invariant
 def test_rotation_does_not_matter(metric):
     assert_same(metric(BATCH @ ROTATION, LABELS), metric(BATCH, LABELS))
 
 
-@every_metric
+@every_invariant
 @pytest.mark.parametrize("scale", [1e-20, 3.0, 1e20])
 def test_positive_scale_does_not_matter(metric, scale):
     assert_same(metric(scale * BATCH, LABELS), metric(BATCH, LABELS))
@@ -86,7 +117,7 @@ def test_a_non_finite_feature_spoils_its_own_batch_entry_only(metric, value):
     assert_same(measured[others], metric(BATCH, LABELS)[others])
 
 
-@pytest.mark.parametrize("metric", list(METRICS.values())[:-1], ids=list(METRICS)[:-1])
+@each(METRICS)
 @pytest.mark.parametrize("value", [0.0, 0.1, -3.7e5])
 def test_equal_features_are_undefined_not_collapsed(metric, value):
     equal = BATCH.clone()
@@ -119,14 +150,22 @@ def test_a_class_with_no_sample_leaves_the_others_alone():
         "ncc_accuracy",
         "within_between_trace_ratio",
         "within_between_pinv_trace",
+        "within_class_variation",
+        "self_duality_distance",
+        "kkt_residual",
         "etf_cosine_deviation",
+        "norm_variation",
+        "margin_ratio",
+        "margins",
     ],
 )
 def test_a_single_class_has_no_pair_of_classes(name):
-    assert METRICS[name](BATCH, torch.zeros_like(LABELS)).isnan().all()
+    assert (METRICS | OF_VECTORS | BALANCED | OTHERS)[name](BATCH, torch.zeros_like(LABELS)).isnan().all()
 
 
-@pytest.mark.parametrize("name", ["ncc_accuracy", "within_between_trace_ratio", "within_between_pinv_trace"])
+@pytest.mark.parametrize(
+    "name", ["ncc_accuracy", "within_between_trace_ratio", "within_between_pinv_trace", "within_class_variation"]
+)
 def test_class_means_that_all_coincide_are_undefined(name):
     deviations = BATCH[0, :4] - BATCH[0, :4].mean(dim=0)
     features, labels = deviations.repeat(3, 1) + 0.3, torch.arange(3).repeat_interleave(4)
@@ -184,6 +223,30 @@ def test_self_duality_undefined_row_by_row():
     assert spoilt[3].isnan().all()
 
 
+def test_self_duality_distance_undefined_row_by_row():
+    weight, features = WEIGHT.clone(), BATCH[0].clone()
+    weight[0] = WEIGHT[1:].mean(dim=0)  # so that it is the mean of all three rows
+    assert self_duality_distance(weight, features, LABELS).isnan().tolist() == [True, False, False]
+    means = class_means(features, LABELS)
+    features[LABELS == 1] += means[[0, 2]].mean(dim=0) - means[1]
+    assert self_duality_distance(WEIGHT, features, LABELS).isnan().tolist() == [False, True, False]
+    equal_rows = torch.full((3, WIDTH), 0.1, dtype=torch.float64)  # their mean rounds to another number
+    assert self_duality_distance(equal_rows, BATCH, LABELS).isnan().all()
+    no_sample = torch.cat([WEIGHT, torch.ones(1, WIDTH, dtype=torch.float64)])
+    assert self_duality_distance(no_sample, BATCH, LABELS).isnan().all()
+
+
+@pytest.mark.parametrize("metric", [margins, margin_ratio, self_duality_distance, kkt_residual])
+def test_weights_and_features_broadcast_and_a_non_finite_weight_spoils_its_own_entries_only(metric):
+    weights, features = torch.stack([WEIGHT, ROTATION[:3], -WEIGHT]), 0.02 * BATCH + WEIGHT[LABELS]
+    weights[2, 1, 1] = torch.inf
+    measured = metric(weights[:, None], features, LABELS)
+    for i in range(2):
+        assert_same(measured[i], torch.stack([metric(weights[i], entry, LABELS) for entry in features]))
+    assert measured[0].isfinite().all()
+    assert measured[2].isnan().all()
+
+
 @every_function
 @pytest.mark.parametrize(
     ("features", "labels", "message"),
@@ -203,13 +266,28 @@ def test_bad_arguments_are_named(metric, features, labels, message):
         metric(features, labels)
 
 
-def test_bad_arguments_of_one_metric_are_named():
+@pytest.mark.parametrize(
+    "metric",
+    [partial(self_duality_cosine, centred=False), self_duality_distance, margins, margin_ratio, kkt_residual],
+)
+def test_a_weight_that_does_not_fit_is_named(metric):
+    with pytest.raises(ValueError, match=r"weight has dtype torch\.int64"):
+        metric(WEIGHT.long(), BATCH, LABELS)
     with pytest.raises(ValueError, match=r"weight has rows of length 5; .* 6\."):
-        self_duality_cosine(WEIGHT[:, :5], BATCH, LABELS, centred=False)
+        metric(WEIGHT[:, :5], BATCH, LABELS)
     with pytest.raises(ValueError, match=r"labels contains 2; weight has 2 rows"):
-        self_duality_cosine(WEIGHT[:2], BATCH, LABELS, centred=False)
+        metric(WEIGHT[:2], BATCH, LABELS)
+
+
+def test_bad_arguments_of_one_metric_are_named():
+    with pytest.raises(ValueError, match=r"labels has classes of \[8, 8, 7, 1\] samples; they must all"):
+        margin_ratio(torch.cat([WEIGHT, WEIGHT[:1]]), BATCH, torch.cat([LABELS[:-1], torch.tensor([3])]))
+    with pytest.raises(ValueError, match=r"labels has classes of \[8, 8, 8, 0\] samples; they must all"):
+        margin_ratio(torch.cat([WEIGHT, WEIGHT[:1]]), BATCH, LABELS)
     with pytest.raises(ValueError, match=r"vectors has dtype torch\.int64"):
         etf_cosine_deviation(torch.ones(3, 3, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"vectors has shape \(3,\)"):
+        norm_variation(torch.ones(3))
     with pytest.raises(ValueError, match=r"eps is 1\.5; it must be between 0 and 1"):
         effective_depth(torch.ones(2), 1.5)
     with pytest.raises(ValueError, match=r"ncc_accuracy_by_layer has shape \(0,\)"):

@@ -1,0 +1,29 @@
+"""How much the lengths of a set of vectors differ."""
+
+import torch
+from torch import Tensor
+
+from ._inputs import vectors_in_float64
+
+
+def norm_variation(vectors: Tensor) -> Tensor:
+    """Standard deviation over k of ||v_k||, over its mean (NC2; Papyan, Han & Donoho, 2020; Ji et al., 2022, Fig. 2a).
+
+    The standard deviation divides by K, as the K vectors are all there are, and not a sample [choice]. The vectors
+    are taken as they are: centre class means first if that is the convention wanted. Only lengths enter; equal angles
+    are the other half of a simplex ETF.
+
+    Args:
+        vectors: `[..., K, D]`, any floating dtype; computed in float64.
+
+    Returns:
+        `[...]` float64, 0 for equal lengths; NaN for K = 1, vectors that are all zero, or a non-finite batch entry.
+
+    Raises:
+        ValueError: wrong dtype or shape.
+    """
+    vectors = vectors_in_float64("vectors", vectors)
+    if vectors.shape[-2] == 1:
+        return vectors.new_full(vectors.shape[:-2], torch.nan)
+    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return norms.std(dim=-1, correction=0) / norms.mean(dim=-1)
