@@ -81,6 +81,8 @@ def check_peeled(config: Config) -> None:
     special = train.method in (Method.gd, Method.flow, Method.critical_point)
     if special and model.name is not ModelName.ulpm:
         raise UserError(f"train.method={train.method.name}: allowed with model.name=ulpm; {model.name.name} takes sgd.")
+    if train.warmup and train.method is not Method.gd:
+        raise UserError(f"train.warmup={train.warmup}: train.method=gd alone has a warm-up; allowed is 0.")
     if model.name is not ModelName.ulpm:
         return
     if data.name is not DataName.balanced:

@@ -148,7 +148,8 @@ class TrainConfig:
     )
     epochs: int = key(300, "passes over the training set; flow: output times", low=1)
     batch_size: int | None = key(128, "samples a step; null takes the full batch", low=1)
-    learning_rate: float = key(0.0679, "initial step size of SGD", above=0.0)
+    learning_rate: float = key(0.0679, "initial step size of SGD; step size of gd after its warm-up", above=0.0)
+    warmup: int = key(0, "steps over which the step size of gd rises linearly from 0", low=0)
     momentum: float = key(0.9, "heavy-ball momentum of SGD", low=0.0, below=1.0)
     weight_decay: float = key(5e-4, "L2 coefficient on every parameter, torch's coupled form", low=0.0)
     weight_decay_first: float | None = key(

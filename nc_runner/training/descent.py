@@ -1,7 +1,8 @@
-"""Gradient descent with a constant step on unconstrained layer-peeled models: what can be compared with gradient flow.
+"""Gradient descent on unconstrained layer-peeled models, to be compared with gradient flow.
 
-The step of a small model is all overhead, so this one is eleven numpy calls for a whole stack and nothing else. An
-epoch is a step, t = learning rate * steps, and ``advance`` takes many at a time.
+The step size rises linearly over the warm-up and is constant from then on, as the loss is sharpest at the start; t is
+the sum of the step sizes. The step of a small model is all overhead, so this one is eleven numpy calls for a whole
+stack and nothing else. An epoch is a step, and ``advance`` takes many at a time.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class GradientDescent:
         self.network = ULPM(config.model, len(y), classes, seeds, device=torch.device("cpu"))
         rates = np.array([trial.config.train.learning_rate for trial in trials])
         self.rates = rates[:, None, None] / (len(y) if config.flow.reduction is Reduction.mean else 1)
-        self.time_per_step = rates
+        self.final_rates, self.warmup = rates, config.train.warmup
         self.targets = np.eye(classes)[:, y.numpy()].copy()  # classes first: sums over them then run along the samples
         self.probabilities = np.empty((len(trials), classes, len(y)))
         self.probe_epochs = probe_epochs(config)
@@ -71,13 +72,14 @@ class GradientDescent:
         of_features, of_weight = np.empty_like(features), np.empty_like(weight)
         features_t, p_t = features.swapaxes(1, 2), p.swapaxes(1, 2)
         with np.errstate(over="ignore", invalid="ignore"):  # a trial that diverges is noticed by its loss
-            for _ in range(steps):
+            for step in range(self.step, self.step + steps):
+                rates = self.rates if step >= self.warmup else self.rates * ((step + 1) / self.warmup)
                 np.matmul(weight, features_t, p)
                 np.subtract(p, np.maximum.reduce(p, axis=1, out=total, keepdims=True), p)
                 np.exp(p, p)
                 np.divide(p, np.add.reduce(p, axis=1, out=total, keepdims=True), p)
                 np.subtract(self.targets, p, p)
-                np.multiply(p, self.rates, p)
+                np.multiply(p, rates, p)
                 np.matmul(p, features, of_weight)
                 np.matmul(p_t, weight, of_features)
                 weight += of_weight
@@ -86,7 +88,9 @@ class GradientDescent:
 
     def _reach(self, step: int) -> None:
         self.step = step
-        self.network.log1p_time.copy_(torch.from_numpy(np.log1p(self.time_per_step * step)))
+        rising = min(step, self.warmup)
+        full_steps = step - rising + (rising * (rising + 1) / (2 * self.warmup) if rising else 0)
+        self.network.log1p_time.copy_(torch.from_numpy(np.log1p(self.final_rates * full_steps)))
 
     def epoch_loss(self) -> Tensor:
         """Mean cross-entropy [T]."""
