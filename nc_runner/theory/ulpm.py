@@ -11,7 +11,7 @@ from torch import Tensor
 from ._exponential_integral import log_entire_exponential_integral, scaled_entire_exponential_integral
 from ._inputs import in_float64
 
-_MAX_STEPS = 100
+_MAX_STEPS = 30
 
 
 def ulpm_symmetric_gap(
@@ -92,14 +92,14 @@ def _solve_gap(log_tau: Tensor, classes: Tensor, start: Tensor) -> Tensor:
         K ln(z/start) + Ein(z) = tau + Ein(start),
 
     in which nothing cancels: not where Ei changes its sign, at 0.37, nor near 0, where all is logarithms. Newton on
-    the logarithm of both sides, kept in a bracket.
+    the logarithm of both sides, kept in a bracket; ten steps suffice, and rounding may keep it moving after that.
     """
     log_tau, classes, start = torch.broadcast_tensors(log_tau, classes, start)
     target = torch.logaddexp(log_tau, log_entire_exponential_integral(start))
     # Right of the root, by each term alone: Ein(z) >= z, Ein(z) >= (4/9) z e^(z/2), and the logarithm.
     low = start
     high = torch.minimum(target.exp(), (2 * target).clamp(min=9 / 4))
-    high = torch.minimum(high, start * (target.exp() / classes).exp()).maximum(low)
+    high = torch.minimum(high, start * (target.exp() / classes).exp())
     z = high
     for _ in range(_MAX_STEPS):
         shrink = torch.exp(-z)
@@ -107,10 +107,12 @@ def _solve_gap(log_tau: Tensor, classes: Tensor, start: Tensor) -> Tensor:
         scaled = scaled_entire_exponential_integral(z) + shrink * classes * growth
         excess = z + scaled.log() - target
         high, low = torch.where(excess > 0, z, high), torch.where(excess < 0, z, low)
-        # The derivative by ln z is (e^z + K - 1)/(e^z scaled).
-        newton = z * (1 - excess * scaled / (1 + (classes - 1) * shrink))
+        slope = (1 + (classes - 1) * shrink) / scaled  # of the logarithm, by ln z
+        newton = z * (1 - excess / slope)
         inside = (newton >= low) & (newton <= high)
-        following = torch.where(inside, newton, (low * high).sqrt())
+        # Without the logarithm the equation is convex in ln z: from the right of the root Newton cannot overshoot.
+        careful = torch.where(excess > 0, z * torch.exp(torch.expm1(-excess) / slope), low.sqrt() * high.sqrt())
+        following = torch.where(inside, newton, careful)
         moved = (following - z).abs() > 2 * torch.finfo(torch.float64).eps * z
         z = following
         if not bool(moved.any()):

@@ -109,8 +109,9 @@ def test_kkt_residual_is_of_first_order_down_to_rounding():
     assert ratios[0] > 0.1
 
 
-def test_kkt_residual_of_many_samples_is_that_of_the_few_they_repeat():
-    """m copies of each h over sqrt(m): the same problem, here of 9000 multipliers."""
+def test_kkt_residual_of_many_samples_is_that_of_the_few_they_repeat(monkeypatch):
+    """m copies of each h over sqrt(m): the same problem, here of 9000 multipliers, in a few dozen steps."""
+    monkeypatch.setattr(_nonnegative, "_MAX_STEPS", 50)
     weight, features, labels = around_collapse(10, 5, 64, 0.05)
     once = float(kkt_residual(weight, features, labels))
     many = kkt_residual(weight, features.repeat(20, 1) / math.sqrt(20), labels.repeat(20))
@@ -125,8 +126,8 @@ def test_kkt_residual_where_no_multiple_is_feasible_is_undefined():
     touching = torch.cat([features[:-1], 0 * features[:1]])
     assert kkt_residual(weight, touching, labels).isnan()
     assert kkt_residual(weight, 0 * features, labels).isnan()
-    equal_rows = torch.full((3, 4), 0.1, dtype=torch.float64) * torch.tensor([[1.0], [1 + 1e-15], [1.0]])
-    assert kkt_residual(equal_rows, features, labels).isnan()
+    ulps = torch.tensor([[1 + 2.0**-50], [1.0]], dtype=torch.float64)
+    assert kkt_residual(ulps, torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1])).isnan()
 
 
 @pytest.mark.parametrize("rank", [3, 8])

@@ -9,7 +9,7 @@ import torch
 from scipy.integrate import solve_ivp
 from scipy.special import expi
 
-from nc_runner.theory import ulpm_saddle_gap, ulpm_symmetric_gap
+from nc_runner.theory import ulpm, ulpm_saddle_gap, ulpm_symmetric_gap
 
 SADDLE = np.array([[1.0, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1]])
 
@@ -152,6 +152,19 @@ def test_extreme_starts_and_undefined_arguments():
     assert from_tiny[3].isnan()
     assert float(ulpm_symmetric_gap(1.0, 2, 1, 1e6, 1.0)) == 1e6
     assert ulpm_saddle_gap(torch.tensor([1.0, math.nan]), 1.0, 1.0).isnan().tolist() == [False, True]
+
+
+def test_a_dozen_steps_suffice_from_any_start(monkeypatch):
+    starts = torch.tensor([1e-300, 1e-100, 1e-12, 1e-3, 0.3725, 1, 49.9, 50.1, 1e3], dtype=torch.float64)
+    log_times = torch.cat([torch.linspace(-40, 60, 101), torch.logspace(2, 9, 15)]).double()[:, None]
+    classes = torch.tensor([2, 10, 1000])[:, None, None]
+    monkeypatch.setattr(ulpm, "_MAX_STEPS", 200)
+    z = ulpm_symmetric_gap(log_times, classes, 10, starts, 1.0, log_time=True)
+    assert (z >= starts * (1 - 1e-13)).all()
+    monkeypatch.setattr(ulpm, "_MAX_STEPS", 12)
+    torch.testing.assert_close(
+        ulpm_symmetric_gap(log_times, classes, 10, starts, 1.0, log_time=True), z, rtol=1e-13, atol=0
+    )
 
 
 def test_bad_arguments_are_named():
