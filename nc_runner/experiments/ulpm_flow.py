@@ -11,7 +11,7 @@ from nc_runner.config import Config
 from nc_runner.experiments import geometry, ulpm_measures
 from nc_runner.experiments.base import Experiment, Measurement, Results
 from nc_runner.experiments.ulpm_flow_claims import claims, warnings
-from nc_runner.experiments.ulpm_flow_figures import figure_2, margin_figure
+from nc_runner.experiments.ulpm_flow_figures import figure_2, margin_figure, reachable_figure
 from nc_runner.models import ULPM
 
 
@@ -31,8 +31,12 @@ def measure(network: ULPM | None, x: Tensor, y: Tensor, config: Config) -> Itera
 
 
 def draw(results: Results) -> dict[str, Figure]:
-    """The paper's four panels with their local slopes, and the margin, the KKT residual, the loss and the error."""
-    return {"figure_2": figure_2(results), "margin": margin_figure(results)}
+    """The paper's panels to the limit with local slopes and in its own range; margin, KKT residual, loss and error."""
+    return {
+        "figure_2": figure_2(results),
+        "figure_2_reachable": reachable_figure(results),
+        "margin": margin_figure(results),
+    }
 
 
 EXPERIMENT = Experiment(

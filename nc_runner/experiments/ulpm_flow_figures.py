@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, NullFormatter
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.ulpm_laws import REACH, by_time, descents, flows, local_slopes
@@ -19,6 +19,7 @@ from nc_runner.figures.series import caption
 
 RED = ORANGE  # the paper's red, in a shade that colour-blind readers tell from its blue
 EARLIEST = 1.0  # log t at the left edge: before, no law is meant
+FIRST_REACHABLE = 0.7  # log t at the left edge of the figure of what descent reaches
 REACHED = "0.93"
 
 # Title, y label, and the curves: metric, label, colour, line.
@@ -64,51 +65,78 @@ def figure_2(results: Results) -> Figure:
     table = by_time(results)
     end = max([REACH, *table["log_t"]])
     figure, axes = plt.subplots(
-        2, 4, figsize=(11.5, 5.4), sharex=True, height_ratios=[2, 1.15], gridspec_kw={"wspace": 0.32, "hspace": 0.08}
+        2, 4, figsize=(12.5, 5.6), sharex=True, height_ratios=[2, 1.15], gridspec_kw={"wspace": 0.36, "hspace": 0.08}
     )
-    for column, (title, ylabel, curves) in enumerate(PANELS):
-        top, bottom = axes[0, column], axes[1, column]
+    for (title, ylabel, curves), top, bottom in zip(PANELS, *axes, strict=True):
         for ax in (top, bottom):
             time_axis(ax, end)
         for metric, label, colour, line in curves:
             band(top, flows(table), metric, colour, line, label)
             if "predicted" not in metric:
                 slope_band(bottom, flows(table), metric, colour, line)
-                draw_descents(top, table, metric)
-        guides(top, table, [metric for metric, *_ in curves], end)
+        guides(top, flows(table), [metric for metric, *_ in curves], end)
         top.set(title=title, ylabel=ylabel, yscale="log")
         for rate, style in ((-1, ":"), (-0.5, "-.")):
             bottom.axhline(rate, color="black", linewidth=0.9, linestyle=style, zorder=1)
-        bottom.set(ylim=(-1.6, 0.35), xlabel="log t   (t = e$^{x}$)")
-        handles, labels = top.get_legend_handles_labels()
-        bottom.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.34))
-    axes[1, 0].set_ylabel("local slope")
+        steepest = -3.4 if "within_between_pinv_trace" in [metric for metric, *_ in curves] else -1.6
+        bottom.set(ylim=(steepest, 0.35), ylabel="local slope", xlabel="log t")
+        bottom.legend(*top.get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, -0.34))
     axes[0, 0].text(
-        math.sqrt(EARLIEST * REACH), 0.985, "descent\nreaches", ha="center", va="top", fontsize=7.5, color=GREY,
+        1.6, 0.04, "reached by descent", rotation=90, fontsize=7.5, color=GREY,
         transform=axes[0, 0].get_xaxis_transform(),
     )  # fmt: skip
-    caption(figure, figure_2_caption(results, table), width=170, below=9)
+    data, model = results.config.data, results.config.model
+    scales = " and ".join(f"{scale:g}" for scale in sorted(flows(table)["model.start_scale"].unique()))
+    caption(
+        figure,
+        f"K = {data.classes}, n = {data.samples // data.classes}, d = {model.width}. Mean (of logs) and min-max band over "
+        f"{flows(table)['trial'].nunique()} gradient flows of the {results.config.flow.reduction.name} cross-entropy, from "
+        f"iid normal starts of standard deviation {scales}. The axis is log log t: log t on a log scale, so 10⁶ is "
+        "t = e^1000000 and O(1/log t) a line of slope −1 (dotted; −1/2 dash-dotted). Lower row: d log y / d log log t. "
+        "Shaded: t up to 1e5. Class means centred by their mean; std and mean over the K classes, divided by K; cosines "
+        "over ordered pairs of classes. Predicted: by the conserved mean classifier alone, to first order.",
+        width=175,
+        below=8,
+    )
     return figure
 
 
-def figure_2_caption(results: Results, table: pd.DataFrame) -> str:
-    """What is drawn, of what, in which convention."""
-    data, scales = results.config.data, sorted(flows(table)["model.start_scale"].unique())
-    steps = descents(table)
-    descent = (
-        f" Circles: gradient descent with step {results.config.train.learning_rate:g} from the same starts, to "
-        f"t = {math.exp(steps['log_t'].max()):.0e}."
-        if len(steps)
-        else ""
+def reachable_figure(results: Results) -> Figure:
+    """The paper's four panels over the times a descent reaches: the flow, and the descent from the same start on it."""
+    table = by_time(results)
+    descent = descents(table)
+    descent = descent[descent["seed"] == descent["seed"].min()]
+    flow = flows(table)
+    flow = flow[(flow["seed"].isin(descent["seed"])) & flow["model.start_scale"].isin(descent["model.start_scale"])]
+    figure, axes = plt.subplots(1, 4, figsize=(12.5, 2.7), gridspec_kw={"wspace": 0.36})
+    for ax, (title, ylabel, curves) in zip(axes, PANELS, strict=True):
+        for metric, label, colour, line in curves:
+            if "predicted" in metric:
+                continue
+            rows = flow[flow["log_t"].between(FIRST_REACHABLE, 1.05 * REACH)]
+            ax.plot(rows["log_t"], rows[metric], color=colour, linestyle=line, label=label, linewidth=1.4)
+            rows = descent[descent["log_t"] >= FIRST_REACHABLE]
+            ring: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": colour, "markeredgewidth": 0.9}
+            ax.plot(rows["log_t"], rows[metric], "o", markersize=3.4, zorder=3, **ring)
+        ax.set(
+            title=title, ylabel=ylabel, xlabel="log t", xscale="log", yscale="log", xlim=(FIRST_REACHABLE, 1.1 * REACH)
+        )
+        ax.xaxis.set_major_locator(FixedLocator([1, 2, 3, 5, 8, 11.5]))
+        ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    train = results.config.train
+    caption(
+        figure,
+        "The range of the paper's figure. Lines: gradient flow from one start. Circles: gradient descent from the same "
+        f"start, step size rising to {train.learning_rate:g}, which ends at t = {math.exp(descent['log_t'].max()):.0e}"
+        f" after {descent['epoch'].max():,.0f} steps. Axes and conventions as in the figure over all times."
+        if len(descent)
+        else "No descent was run.",
+        width=175,
+        below=8,
     )
-    return (
-        f"K = {data.classes}, n = {data.samples // data.classes}, d = {results.config.model.width}; mean (of logs) and "
-        f"min-max band over {flows(table)['trial'].nunique()} gradient flows from iid normal starts of standard deviation "
-        f"{' and '.join(f'{scale:g}' for scale in scales)}, {results.config.flow.reduction.name} of the cross-entropy. The "
-        f"x axis is log t on a log scale, so that O(1/log t) is a line of slope −1 (dotted); −1/2 dash-dotted. Lower row: "
-        f"d log y / d log log t. Class means centred by their mean; std and mean over the K classes (divided by K); a "
-        f"mean over ordered pairs of classes.{descent} Predicted: the conserved mean classifier alone, to first order."
-    )
+    return figure
 
 
 def time_axis(ax: Axes, end: float) -> None:
@@ -147,24 +175,15 @@ def slope_band(ax: Axes, table: pd.DataFrame, metric: str, colour: str, line: st
     ax.plot(x, values.mean(axis=1), color=colour, linestyle=line, linewidth=1.2)
 
 
-def draw_descents(ax: Axes, table: pd.DataFrame, metric: str) -> None:
-    """Every second measurement of a descent as a small circle on top of the flow."""
-    for _, rows in descents(table).groupby("trial"):
-        rows = rows[(rows["log_t"] >= EARLIEST) & (rows[metric] > 0)].iloc[::2]
-        ring: dict[str, Any] = {"markerfacecolor": "none", "markeredgecolor": "black", "markeredgewidth": 0.5}
-        ax.plot(rows["log_t"], rows[metric], "o", markersize=2.6, zorder=4, **ring)
-
-
 def guides(ax: Axes, table: pd.DataFrame, metrics: list[str], end: float) -> None:
-    """Lines of slope -1 and -1/2 through the lower right, off the curves."""
-    values = flows(table)[[*metrics]].where(lambda v: v > 0)
-    last = flows(table)["log_t"] >= end * 0.999
-    if not last.any():
+    """Short lines of slope -1 under the curves and -1/2 over them."""
+    start = end / 100
+    there = table[table["log_t"].between(start / 1.1, start * 1.1)][metrics].where(lambda values: values > 0)
+    if there.isna().all(axis=None):
         return
-    low, high = values[last].min().min(), values[last].max().max()
-    x = np.array([end / 300, end])
-    ax.plot(x, 0.25 * low * (x / end) ** -1.0, color="black", linewidth=0.9, linestyle=":")
-    ax.plot(x, 4 * high * (x / end) ** -0.5, color="black", linewidth=0.9, linestyle="-.")
+    x = np.array([start, end])
+    ax.plot(x, 0.2 * there.min().min() * (x / start) ** -1.0, color="black", linewidth=0.9, linestyle=":")
+    ax.plot(x, 5 * there.max().max() * (x / start) ** -0.5, color="black", linewidth=0.9, linestyle="-.")
 
 
 def margin_figure(results: Results) -> Figure:
@@ -172,7 +191,7 @@ def margin_figure(results: Results) -> Figure:
     table = by_time(results).assign(margin_gap=lambda t: 1 - t["margin_ratio"])
     table["loss_gap"] = (table["loss_over_asymptote"] - 1).abs()
     end = max([REACH, *table["log_t"]])
-    figure, axes = plt.subplots(1, 4, figsize=(11.5, 2.7), gridspec_kw={"wspace": 0.34})
+    figure, axes = plt.subplots(1, 4, figsize=(12.5, 2.7), gridspec_kw={"wspace": 0.38})
     panels = [
         ("margin_gap", "Margin (Theorem 3.1)", "1 − margin / its bound", BLUE),
         ("kkt_residual", "KKT conditions (Theorem 3.2)", "relative residual", RED),
@@ -184,14 +203,14 @@ def margin_figure(results: Results) -> Figure:
         band(ax, flows(table), metric, colour, "-", "")
         ax.set(title=title, ylabel=ylabel, yscale="log", xlabel="log t")
     for ax, metric in zip(axes[:2], ("margin_gap", "kkt_residual"), strict=True):
-        guides(ax, table, [metric], end)
+        guides(ax, flows(table), [metric], end)
     caption(
         figure,
-        "Mean (of logs) and min-max band over the same flows. Margin: q_min over (‖W‖² + ‖H‖²)/(2(K−1)√n), which it cannot "
-        "pass; once it is positive. KKT: length of the step to the nearest solution of the linearised conditions, "
+        "Mean (of logs) and min-max band over the same flows. Margin: the least margin over (‖W‖² + ‖H‖²)/(2(K−1)√n), "
+        "which it cannot pass. KKT: length of one step of sequential quadratic programming for the hard-margin problem, "
         "relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: Frobenius norm, relative to "
-        "‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: log t up to log 1e5.",
-        width=170,
-        below=3,
+        "‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: t up to 1e5.",
+        width=175,
+        below=2,
     )
     return figure
