@@ -63,8 +63,8 @@ def check(config: Config) -> None:
     is_mlp = config.model.name is ModelName.mlp
     if not is_mlp and size < samples:
         raise UserError(
-            f"train.batch_size={config.train.batch_size}: model.name={config.model.name.name} moves all {samples} samples "
-            "in every step; allowed is null, or at least as many."
+            f"train.batch_size={config.train.batch_size}: model.name={config.model.name.name} moves all {samples} "
+            "samples in every step; allowed is null, or at least as many."
         )
     if is_mlp and config.model.norm is not Norm.none and config.model.depth > 1 and (samples % size == 1 or size == 1):
         raise UserError(

@@ -89,12 +89,13 @@ def figure_2(results: Results) -> Figure:
     scales = " and ".join(f"{scale:g}" for scale in sorted(flows(table)["model.start_scale"].unique()))
     caption(
         figure,
-        f"K = {data.classes}, n = {data.samples // data.classes}, d = {model.width}. Mean (of logs) and min-max band over "
-        f"{flows(table)['trial'].nunique()} gradient flows of the {results.config.flow.reduction.name} cross-entropy, from "
+        f"K = {data.classes}, n = {data.samples // data.classes}, d = {model.width}. Mean (of logs) and min-max band "
+        f"over {flows(table)['trial'].nunique()} gradient flows of the {results.config.flow.reduction.name} of the "
+        "cross-entropy, from "
         f"iid normal starts of standard deviation {scales}. The axis is log log t: log t on a log scale, so 10⁶ is "
         "t = e^1000000 and O(1/log t) a line of slope −1 (dotted; −1/2 dash-dotted). Lower row: d log y / d log log t. "
-        "Shaded: t up to 1e5. Class means centred by their mean; std and mean over the K classes, divided by K; cosines "
-        "over ordered pairs of classes. Predicted: by the conserved mean classifier alone, to first order.",
+        "Shaded: t up to 1e5. Class means centred by their mean; std and mean over the K classes, divided by K; "
+        "cosines over ordered pairs of classes. Predicted: by the conserved mean classifier alone, to first order.",
         width=175,
         below=8,
     )
@@ -207,8 +208,8 @@ def margin_figure(results: Results) -> Figure:
     caption(
         figure,
         "Mean (of logs) and min-max band over the same flows. Margin: the least margin over (‖W‖² + ‖H‖²)/(2(K−1)√n), "
-        "which it cannot pass. KKT: length of one step of sequential quadratic programming for the hard-margin problem, "
-        "relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: Frobenius norm, relative to "
+        "which it cannot pass. KKT: length of one step of sequential quadratic programming for the hard-margin "
+        "problem, relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: Frobenius norm, relative to "
         "‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: t up to 1e5.",
         width=175,
         below=2,

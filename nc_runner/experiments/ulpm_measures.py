@@ -49,7 +49,8 @@ def predicted_norm_variation(weight: Tensor) -> Tensor:
     rows = centred(weight)
     norms = torch.linalg.vector_norm(rows, dim=-1)
     along_mean = (rows @ weight.mean(-2)[..., None])[..., 0] / norms
-    return along_mean.std(-1, correction=0) / norms.mean(-1)
+    variation: Tensor = along_mean.std(-1, correction=0) / norms.mean(-1)
+    return variation
 
 
 def margins(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
