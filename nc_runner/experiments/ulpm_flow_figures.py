@@ -74,7 +74,7 @@ def figure_2(results: Results) -> Figure:
             band(top, flows(table), metric, colour, line, label)
             if "predicted" not in metric:
                 slope_band(bottom, flows(table), metric, colour, line)
-        guides(top, flows(table), [metric for metric, *_ in curves], end)
+        guides(top, flows(table), [metric for metric, *_ in curves if "pinv" not in metric], end)
         top.set(title=title, ylabel=ylabel, yscale="log")
         for rate, style in ((-1, ":"), (-0.5, "-.")):
             bottom.axhline(rate, color="black", linewidth=0.9, linestyle=style, zorder=1)
@@ -125,6 +125,9 @@ def reachable_figure(results: Results) -> Figure:
         ax.xaxis.set_major_locator(FixedLocator([1, 2, 3, 5, 8, 11.5]))
         ax.xaxis.set_major_formatter(FormatStrFormatter("%g"))
         ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+        ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
     train = results.config.train
     caption(
@@ -208,9 +211,9 @@ def margin_figure(results: Results) -> Figure:
     caption(
         figure,
         "Mean (of logs) and min-max band over the same flows. Margin: the least margin over (‖W‖² + ‖H‖²)/(2(K−1)√n), "
-        "which it cannot pass. KKT: length of one step of sequential quadratic programming for the hard-margin "
-        "problem, relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: Frobenius norm, relative to "
-        "‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: t up to 1e5.",
+        "which it cannot pass. KKT: length of one step of sequential quadratic programming for the "
+        "hard-margin problem, relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: "
+        "Frobenius norm, relative to ‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: t up to 1e5.",
         width=175,
         below=2,
     )

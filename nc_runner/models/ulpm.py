@@ -22,8 +22,8 @@ SADDLE = torch.tensor([[1, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1], [0, 0, -1, 1
 class ULPM:
     """T models of equal shape: features [T, N, D] and weight [T, K, D].
 
-    ``start`` are ``params`` before training. ``log1p_time`` [T] is log(1 + t) where a gradient flow or descent moves the
-    model, and NaN otherwise.
+    ``start`` are ``params`` before training. ``log1p_time`` [T] is log(1 + t) where a gradient flow or descent
+    moves the model, and NaN otherwise.
     """
 
     depth = 2  # features, logits
