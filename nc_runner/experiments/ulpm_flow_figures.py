@@ -211,9 +211,9 @@ def margin_figure(results: Results) -> Figure:
     caption(
         figure,
         "Mean (of logs) and min-max band over the same flows. Margin: the least margin over (‖W‖² + ‖H‖²)/(2(K−1)√n), "
-        "which it cannot pass. KKT: length of one step of sequential quadratic programming for the "
-        "hard-margin problem, relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: "
-        "Frobenius norm, relative to ‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: t up to 1e5.",
+        "which it cannot pass. KKT: length of one step of sequential quadratic programming for "
+        "the hard-margin problem, relative to ‖(W, H)‖. Asymptote of the loss: (K−1)√n / (2t ln(2sK√n t)). Drift: "
+        "Frobenius norm, over ‖W‖² + ‖H‖² at the start. Dotted: slope −1, dash-dotted −1/2; shaded: t up to 1e5.",
         width=175,
         below=2,
     )

@@ -75,9 +75,9 @@ def landscape_figure(results: Results) -> Figure:
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     caption(
         figure,
-        "Critical points of the summed cross-entropy on spheres ‖W‖² + ‖H‖² = const that a random search found (K = 4, "
-        "n = 1, d = 4), by the ratio of the least margin and the least eigenvalue of the Riemannian Hessian, relative to "
-        "the one largest in size. Below 0: a strict saddle. Rotations make 0 an eigenvalue of a minimum.",
+        "Critical points of the summed cross-entropy on spheres ‖W‖² + ‖H‖² = const that a random search found "
+        "(K = 4, n = 1, d = 4), by the ratio of the least margin and the least eigenvalue of the Riemannian Hessian, "
+        "relative to the one largest in size. Below 0: a strict saddle. Rotations make 0 an eigenvalue of a minimum.",
         width=105,
         below=3,
     )
