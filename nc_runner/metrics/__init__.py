@@ -9,7 +9,10 @@ from .duality import self_duality_cosine
 from .etf import etf_cosine_deviation
 from .means import class_means
 from .ncc import ncc_accuracy
+from .rank import numerical_rank, relative_rank_distance
+from .rank_bound import rank_tcv_bound
 from .scatter import within_between_pinv_trace, within_between_trace_ratio
+from .variation import total_cluster_variation
 
 __all__ = [
     "class_means",
@@ -18,7 +21,11 @@ __all__ = [
     "inter_class_cosine",
     "intra_class_cosine",
     "ncc_accuracy",
+    "numerical_rank",
+    "rank_tcv_bound",
+    "relative_rank_distance",
     "self_duality_cosine",
+    "total_cluster_variation",
     "within_between_pinv_trace",
     "within_between_trace_ratio",
 ]

@@ -10,7 +10,11 @@ from nc_runner.metrics import (
     inter_class_cosine,
     intra_class_cosine,
     ncc_accuracy,
+    numerical_rank,
+    rank_tcv_bound,
+    relative_rank_distance,
     self_duality_cosine,
+    total_cluster_variation,
     within_between_pinv_trace,
     within_between_trace_ratio,
 )
@@ -34,8 +38,28 @@ METRICS = {
     "within_between_pinv_trace": within_between_pinv_trace,
     "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
 }
-every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-every_function = pytest.mark.parametrize("metric", [*METRICS.values(), class_means], ids=[*METRICS, "class_means"])
+# Not scale-free, or with values of their own for equal features and absent classes.
+FUNCTIONS = METRICS | {
+    "class_means": class_means,
+    "total_cluster_variation-mean": lambda h, y: total_cluster_variation(h, y, reduction="mean"),
+    "total_cluster_variation-sum": lambda h, y: total_cluster_variation(h, y, reduction="sum"),
+}
+# Of a matrix, of which features are one, or of several sets of features, which may be one and the same.
+MATRIX_METRICS = {
+    "relative_rank_distance": lambda h, y: relative_rank_distance(h, 2),
+    "numerical_rank": lambda h, y: numerical_rank(h, relative_tolerance=0.3),
+}
+OTHERS = MATRIX_METRICS | {"rank_tcv_bound": lambda h, y: rank_tcv_bound(h, h, y, ROTATION, 0.1)}
+
+
+def each_of(functions):
+    return pytest.mark.parametrize("metric", functions.values(), ids=functions)
+
+
+every_metric = each_of(METRICS)
+every_scale_free = each_of(METRICS | MATRIX_METRICS)
+every_function_of_samples = each_of(FUNCTIONS)
+every_function = each_of(FUNCTIONS | OTHERS)
 
 
 def assert_same(actual, expected, rtol=1e-9):
@@ -48,12 +72,12 @@ def test_order_of_samples_does_not_matter(metric):
     assert_same(metric(BATCH[:, order], LABELS[order]), metric(BATCH, LABELS))
 
 
-@every_metric
+@every_scale_free
 def test_rotation_does_not_matter(metric):
     assert_same(metric(BATCH @ ROTATION, LABELS), metric(BATCH, LABELS))
 
 
-@every_metric
+@every_scale_free
 @pytest.mark.parametrize("scale", [1e-20, 3.0, 1e20])
 def test_positive_scale_does_not_matter(metric, scale):
     assert_same(metric(scale * BATCH, LABELS), metric(BATCH, LABELS))
@@ -184,7 +208,7 @@ def test_self_duality_undefined_row_by_row():
     assert spoilt[3].isnan().all()
 
 
-@every_function
+@every_function_of_samples
 @pytest.mark.parametrize(
     ("features", "labels", "message"),
     [
