@@ -298,6 +298,14 @@ def test_resnet_values_are_stationary(weight_decay):
     assert (w > 0).all()
 
 
+def test_resnet_values_are_stationary_wherever_there_may_be_two_minima():
+    penalty = torch.logspace(-2.5, 1, 80, dtype=torch.float64)
+    bound = torch.logspace(-2.5, 0.5, 80, dtype=torch.float64)[:, None]
+    optimum = resnet_singular_values(penalty, 1, torch.arange(1, 9)[:, None, None], bound)
+    w, s = optimum.block, optimum.head
+    torch.testing.assert_close(w * (1 + w), s.square(), rtol=1e-10, atol=0)
+
+
 def test_resnet_takes_the_better_of_two_minima():
     """One class and eight blocks: on the way up the penalty the blocks go from much to little in one step."""
     penalties = torch.linspace(0.2, 0.5, 100, dtype=torch.float64)
@@ -305,6 +313,17 @@ def test_resnet_takes_the_better_of_two_minima():
     expected = [resnet_mode(0.03, float(k), 8) / 2 for k in penalties]
     np.testing.assert_allclose(optimum.objective, expected, rtol=1e-5)
     assert (optimum.block.diff() < -0.05).tolist().count(True) == 1
+
+
+def test_numbers_of_classes_broadcast():
+    """At these penalties a rank above the smaller number of classes would be better, were there one."""
+    classes = torch.tensor([2, 9, 4])
+    for predict in (feedforward_singular_values, first_layer_delta_singular_values, resnet_singular_values):
+        for weight_decay in (0, 1e-3):
+            together = zip(*predict(weight_decay, classes, 3, 1.0), strict=True)
+            for fields, number in zip(together, (2, 9, 4), strict=True):
+                alone = predict(weight_decay, number, 3, 1.0)
+                assert [float(f) for f in fields] == pytest.approx([float(f) for f in alone], rel=1e-12, abs=1e-50)
 
 
 def test_a_nan_argument_gives_nan_and_spoils_no_neighbour():
