@@ -12,6 +12,7 @@ from nc_runner.config import (
     Clock,
     Config,
     DataName,
+    Means,
     Method,
     ModelName,
     Norm,
@@ -54,10 +55,17 @@ def check(config: Config) -> None:
             f"data.samples={config.data.samples}: allowed is one a class, so at least {config.data.classes}."
         )
     samples = config.data.samples
-    if config.data.name is DataName.balanced and samples % config.data.classes:
+    equal = config.data.name in (DataName.balanced, DataName.gaussian_mixture)
+    if equal and samples % config.data.classes:
         raise UserError(
-            f"data.samples={samples}: data.name=balanced has as many samples of every class; allowed is a multiple of "
-            f"data.classes={config.data.classes}."
+            f"data.samples={samples}: data.name={config.data.name.name} has as many samples of every class; allowed is "
+            f"a multiple of data.classes={config.data.classes}."
+        )
+    mixture = config.data.name is DataName.gaussian_mixture
+    if mixture and config.data.means is Means.orthonormal and config.data.dim < config.data.classes:
+        raise UserError(
+            f"data.dim={config.data.dim}: data.means=orthonormal needs a dimension a class; allowed is at least "
+            f"data.classes={config.data.classes}, or data.means=random."
         )
     size = min(config.train.batch_size or samples, samples)
     is_mlp = config.model.name is ModelName.mlp

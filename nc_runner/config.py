@@ -19,6 +19,12 @@ class DataName(Enum):
     teacher = "teacher"
     conic_hull = "conic_hull"
     balanced = "balanced"
+    gaussian_mixture = "gaussian_mixture"
+
+
+class Means(Enum):
+    orthonormal = "orthonormal"
+    random = "random"
 
 
 class ModelName(Enum):
@@ -99,12 +105,16 @@ class DataConfig:
     samples: int = key(10_000, "number of training samples N", low=2)
     dim: int = key(16, "input dimension", low=1)
     classes: int = key(4, "number of classes C", low=2)
-    input_seed: int = key(10_000, "seed of the inputs (teacher, balanced)", low=0, high=2**32 - 1)
+    input_seed: int = key(10_000, "seed of the inputs (teacher, balanced, gaussian_mixture)", low=0, high=2**32 - 1)
     label_seed: int = key(
         12_138, "seed of the teacher's weights, or of the conic hull's planes and inputs", low=0, high=2**32 - 1
     )
     teacher_depth: int = key(3, "linear layers of the teacher: the distribution's complexity", low=1)
     teacher_width: int = key(200, "width of the teacher's hidden layers", low=1)
+    sigma: float = key(0.1, "noise of the Gaussian mixture, its standard deviation in every direction", low=0.0)
+    means: Means = key(
+        Means.orthonormal, "class means of the Gaussian mixture: orthonormal, or random of mean square norm 1"
+    )
     root: str | None = key(None, "folder of image data sets in the Hugging Face parquet layout")
 
 

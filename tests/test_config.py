@@ -5,7 +5,7 @@ import pytest
 
 from nc_runner.check import check
 from nc_runner.commands import compose
-from nc_runner.config import Config, Norm, flatten, replace, schema
+from nc_runner.config import Config, DataName, Means, Norm, flatten, replace, schema
 from nc_runner.configs import experiment_names
 from nc_runner.errors import UserError
 
@@ -32,6 +32,7 @@ def test_every_key_has_a_meaning_and_defaults_pass() -> None:
         ("data.classes", 1),
         ("data.samples", 3),
         ("data.input_seed", 2**32),
+        ("data.sigma", -0.1),
         ("seeds", []),
         ("seeds", 0),
         ("seeds", [1, 1]),
@@ -66,6 +67,14 @@ def test_keys_that_do_not_go_together_are_refused() -> None:
     check(replace(Config(), balanced | {"data.samples": 12}))
     with pytest.raises(UserError, match=r"data\.samples=13: .*allowed is a multiple of data\.classes=4\."):
         check(replace(Config(), balanced | {"data.samples": 13}))
+    mixture = {"data.name": "gaussian_mixture", "data.classes": 4, "data.samples": 12, "data.dim": 4}
+    check(replace(Config(), mixture))
+    with pytest.raises(UserError, match=r"data\.samples=13: data\.name=gaussian_mixture .*data\.classes=4\."):
+        check(replace(Config(), mixture | {"data.samples": 13}))
+    with pytest.raises(UserError, match=r"data\.dim=3: .*allowed is at least data\.classes=4, or data\.means=random\."):
+        check(replace(Config(), mixture | {"data.dim": 3}))
+    check(replace(Config(), mixture | {"data.dim": 3, "data.means": "random"}))
+    check(replace(Config(), balanced | {"data.samples": 12, "data.dim": 3}))
     free = {"model.name": "free_features", "data.samples": 100}
     for batch_size in (None, 100, 128):
         check(replace(Config(), free | {"train.batch_size": batch_size}))
@@ -113,6 +122,13 @@ def test_the_command_line_wins_over_the_scale() -> None:
     config = compose(["experiment=bn_wd_sweep", "scale=smoke", "train.epochs=11"])
     assert config.train.epochs == 11
     assert config.data.samples == 400
+
+
+def test_the_mixture_is_a_data_set_of_the_command_line() -> None:
+    config = compose(["experiment=bn_wd_sweep", "scale=smoke", "data=gaussian_mixture", "data.means=random"])
+    assert config.data.name is DataName.gaussian_mixture
+    assert config.data.means is Means.random
+    check(config)
 
 
 def test_defaults_are_the_thesis_s_recipe() -> None:

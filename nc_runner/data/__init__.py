@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from nc_runner.config import DataConfig, DataName
+from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher
 
-__all__ = ["balanced", "conic_hull", "load", "teacher"]
+__all__ = ["balanced", "conic_hull", "gaussian_mixture", "load", "teacher"]
 
 
 def load(config: DataConfig) -> tuple[Tensor, Tensor]:
@@ -16,6 +17,15 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
         return conic_hull(config.samples, config.dim, config.classes, label_seed=config.label_seed)
     if config.name is DataName.balanced:
         return balanced(config.samples, config.dim, config.classes, input_seed=config.input_seed)
+    if config.name is DataName.gaussian_mixture:
+        return gaussian_mixture(
+            config.samples,
+            config.dim,
+            config.classes,
+            sigma=config.sigma,
+            means=config.means,
+            seed=config.input_seed,
+        )
     return teacher(
         config.samples,
         config.dim,

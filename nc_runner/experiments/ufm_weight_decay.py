@@ -91,22 +91,22 @@ def draw(results: Results) -> dict[str, Figure]:
             on_weight = torch.tensor(r / np.sqrt(per_class * float(str(ratio))))
             optimum = theory.ufm_optimum(classes, per_class, on_weight, on_weight * float(str(ratio)))
             ax.plot(r, getattr(optimum, name), color=colours[ratio], linewidth=1.1)
-            ax.plot(rows["r"], rows[metric], "o", color=colours[ratio], markersize=4, label=f"lH = {ratio:g} lW")
+            ax.plot(rows["r"], rows[metric], "o", color=colours[ratio], markersize=4, label=f"λ$_H$ = {ratio:g} λ$_W$")
         threshold(ax, classes)
-        ax.set(xscale="log", xlabel="r = √(n lW lH)", ylabel=label)
+        ax.set(xscale="log", xlabel="r = √(n λ$_W$ λ$_H$)", ylabel=label)
     ax = axes[-1]
     for ratio, rows in table.groupby("ratio"):
         kept = rows[rows["r"] < 1 / classes]
         off = (kept["total"] / kept["optimum_total"] - 1).abs().clip(lower=1e-16)
         ax.plot(kept["r"], off, "o", color=colours[ratio], markersize=4)
     threshold(ax, classes)
-    ax.set(xscale="log", yscale="log", xlabel="r = √(n lW lH)", ylabel="|objective / optimum − 1|")
+    ax.set(xscale="log", yscale="log", xlabel="r = √(n λ$_W$ λ$_H$)", ylabel="|objective / optimum − 1|")
     axes[2].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
     caption(
         figure,
         f"K = {classes}, n = {per_class}, d = {config.model.width}; points: trained, {table['seed'].nunique()} seeds; "
-        "lines: closed form. Mean cross-entropy + (lW/2)‖W‖² + (lH/2)‖H‖². Dotted: r = 1/K, from where on the optimum is "
-        "zero. Gap: the true class's logit less the mean of the others, mean over samples.",
+        "lines: closed form. Mean cross-entropy + (λ_W/2)‖W‖² + (λ_H/2)‖H‖². Dotted: r = 1/K, from where on it "
+        "is zero. Gap: the true class's logit less the mean of the others, mean over samples.",
         width=180,
         below=4,
     )

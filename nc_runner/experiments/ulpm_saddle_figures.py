@@ -40,8 +40,8 @@ def escape_figure(results: Results) -> Figure:
     caption(
         figure,
         "Gradient flow from W = H = M of Example 3.1 (K = 4, n = 1, d = 4) with iid normal noise of the given standard "
-        f"deviation; median and min-max band over {table['seed'].nunique()} seeds. The axis is log log t: log t on a log "
-        "scale. q_min is the least margin; shaded: t up to 1e5.",
+        f"deviation; median and min-max band over {table['seed'].nunique()} seeds. The axis is log log t: log t on a "
+        "log scale. q_min is the least margin; shaded: t up to 1e5.",
         width=105,
         below=4,
     )

@@ -12,7 +12,10 @@ from .margins import margin_ratio, margins
 from .means import class_means
 from .ncc import ncc_accuracy
 from .norms import norm_variation
+from .rank import numerical_rank, relative_rank_distance
+from .rank_bound import rank_tcv_bound
 from .scatter import within_between_pinv_trace, within_between_trace_ratio, within_class_variation
+from .variation import total_cluster_variation
 
 __all__ = [
     "class_means",
@@ -25,8 +28,12 @@ __all__ = [
     "margins",
     "ncc_accuracy",
     "norm_variation",
+    "numerical_rank",
+    "rank_tcv_bound",
+    "relative_rank_distance",
     "self_duality_cosine",
     "self_duality_distance",
+    "total_cluster_variation",
     "within_between_pinv_trace",
     "within_between_trace_ratio",
     "within_class_variation",

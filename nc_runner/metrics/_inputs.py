@@ -21,13 +21,13 @@ def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
     return vectors if bool(finite.all()) else vectors.masked_fill(~finite[..., None, None], torch.nan)
 
 
-def samples_in_float64(features: Tensor, labels: Tensor) -> Tensor:
+def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features") -> Tensor:
     """Features in float64, once features and labels are known to describe the same N samples."""
-    features = vectors_in_float64("features", features)
+    features = vectors_in_float64(name, features)
     if labels.dtype != torch.int64:
         raise ValueError(f"labels has dtype {labels.dtype}; it must be torch.int64.")
     if labels.ndim != 1 or len(labels) != features.shape[-2]:
-        allowed = f"({features.shape[-2]},), one label for each sample of features"
+        allowed = f"({features.shape[-2]},), one label for each sample of {name}"
         raise ValueError(f"labels has shape {tuple(labels.shape)}; it must have shape {allowed}.")
     if int(labels.min()) < 0:
         raise ValueError(f"labels contains {int(labels.min())}; its values must be 0 or more.")

@@ -16,8 +16,12 @@ from nc_runner.metrics import (
     margins,
     ncc_accuracy,
     norm_variation,
+    numerical_rank,
+    rank_tcv_bound,
+    relative_rank_distance,
     self_duality_cosine,
     self_duality_distance,
+    total_cluster_variation,
     within_between_pinv_trace,
     within_between_trace_ratio,
     within_class_variation,
@@ -57,7 +61,18 @@ OF_VECTORS = {
     "norm_variation": lambda h, y: norm_variation(class_means(h, y)),
 }
 BALANCED = {"margin_ratio": lambda h, y: margin_ratio(class_means(h, y).roll(1, -2), h, y)}
-OTHERS = {"class_means": class_means, "margins": lambda h, y: margins(class_means(h, y), h, y).sort().values}
+OTHERS = {
+    "class_means": class_means,
+    "margins": lambda h, y: margins(class_means(h, y), h, y).sort().values,
+    "total_cluster_variation-mean": lambda h, y: total_cluster_variation(h, y, reduction="mean"),
+    "total_cluster_variation-sum": lambda h, y: total_cluster_variation(h, y, reduction="sum"),
+}
+# Of a matrix, of which features are one, or of several sets of features, which may be one and the same.
+OF_MATRICES = {
+    "relative_rank_distance": lambda h, y: relative_rank_distance(h, 2),
+    "numerical_rank": lambda h, y: numerical_rank(h, relative_tolerance=0.3),
+}
+RANK_BOUND = {"rank_tcv_bound": lambda h, y: rank_tcv_bound(h, h, y, ROTATION, 0.1)}
 
 
 def each(metrics):
@@ -65,8 +80,9 @@ def each(metrics):
 
 
 every_metric = each(METRICS | OF_VECTORS)
-every_invariant = each(METRICS | OF_VECTORS | BALANCED)
-every_function = each(METRICS | OF_VECTORS | BALANCED | OTHERS)
+every_invariant = each(METRICS | OF_VECTORS | BALANCED | OF_MATRICES)
+every_function_of_samples = each(METRICS | OF_VECTORS | BALANCED | OTHERS)
+every_function = each(METRICS | OF_VECTORS | BALANCED | OTHERS | OF_MATRICES | RANK_BOUND)
 
 
 def assert_same(actual, expected, rtol=1e-9):
@@ -247,7 +263,7 @@ def test_weights_and_features_broadcast_and_a_non_finite_weight_spoils_its_own_e
     assert measured[2].isnan().all()
 
 
-@every_function
+@every_function_of_samples
 @pytest.mark.parametrize(
     ("features", "labels", "message"),
     [

@@ -1,0 +1,65 @@
+"""How far a matrix is from low rank, by its singular values."""
+
+import torch
+from torch import Tensor
+
+from ._inputs import vectors_in_float64
+
+
+def relative_rank_distance(weight: Tensor, rank: int) -> Tensor:
+    """sum_{j > rank} s_j^2 / sum_j s_j^2 over the singular values s_1 >= s_2 >= ... (Zangrando et al., 2026).
+
+    The squared Frobenius distance from the nearest matrix of that rank, relative to ||weight||_F^2 (Eckart & Young,
+    1936). An svd errs in each s_j by some 1e-16 of s_1, so a matrix of exactly that rank scores about 1e-32, not 0,
+    and values below 1e-30 mean nothing.
+
+    Args:
+        weight: `[..., M, D]`, any floating dtype; computed in float64, but the rounding of a float32 weight is
+            itself of full rank and some 1e-14.
+        rank: at least 0; from min(M, D) on the distance is 0.
+
+    Returns:
+        `[...]` float64 in [0, 1]; NaN for a zero matrix or a non-finite batch entry.
+
+    Raises:
+        ValueError: wrong dtype or shape, or a rank that is not a whole number of at least 0.
+    """
+    if not isinstance(rank, int) or isinstance(rank, bool) or rank < 0:
+        raise ValueError(f"rank is {rank}; it must be a whole number of at least 0.")
+    # Relative to the largest, so that no square overflows or underflows; 0/0 is a zero matrix.
+    singular = _singular_values("weight", weight)
+    squares = (singular / singular[..., :1]).square()
+    return squares[..., rank:].sum(dim=-1) / squares.sum(dim=-1)
+
+
+def numerical_rank(matrix: Tensor, *, relative_tolerance: float) -> Tensor:
+    """Number of singular values above `relative_tolerance` times the largest.
+
+    The gradient of a dense layer on a batch of B samples has rank at most B, and at most K where only K of its pairs of
+    input and target differ (Zangrando et al., 2026, Prop. 3.1) [derived].
+
+    Args:
+        matrix: `[..., M, D]`, any floating dtype; computed in float64.
+        relative_tolerance: in [0, 1). Numbers computed in float32 need some 1e-6, in float64 some 1e-14: below that
+            rounding counts as rank.
+
+    Returns:
+        `[...]` float64, a whole number, 0 for a zero matrix; NaN for a non-finite batch entry.
+
+    Raises:
+        ValueError: wrong dtype or shape, or a tolerance out of range.
+    """
+    if not 0 <= relative_tolerance < 1:
+        raise ValueError(f"relative_tolerance is {relative_tolerance}; it must be at least 0 and less than 1.")
+    singular = _singular_values("matrix", matrix)
+    rank = (singular > relative_tolerance * singular[..., :1]).sum(dim=-1).to(torch.float64)
+    return rank.masked_fill(singular[..., 0].isnan(), torch.nan)
+
+
+def _singular_values(name: str, matrix: Tensor) -> Tensor:
+    """Singular values, largest first, `[..., M, D] -> [..., min(M, D)]`; all NaN for a non-finite batch entry."""
+    matrix = vectors_in_float64(name, matrix)
+    # LAPACK raises on NaN, for the whole batch.
+    spoilt = matrix[..., 0, 0].isnan()
+    singular: Tensor = torch.linalg.svdvals(matrix.masked_fill(spoilt[..., None, None], 0))
+    return singular.masked_fill(spoilt[..., None], torch.nan)

@@ -1,0 +1,54 @@
+"""Why weight decay and collapse make a weight low-rank, as a number."""
+
+import torch
+from torch import Tensor
+
+from ._inputs import samples_in_float64, vectors_in_float64
+from .variation import mean_variation
+
+
+def rank_tcv_bound(
+    backpropagated: Tensor, inputs: Tensor, labels: Tensor, weight: Tensor, weight_decay: float | Tensor
+) -> Tensor:
+    """(sum_{j > K} s_j^2)^{1/2} <= (1/lambda) [sqrt(TCV(delta) TCV(z)) + ||R||_F]   [derived].
+
+    After Zangrando et al. (2026), whose bound is for critical points, R = 0. With z_i the inputs of a layer, delta_i
+    the gradient of sample i's loss at its output before the activation, L_0 the mean loss and W the weight,
+
+        R = grad_W L_0 + lambda W,   grad_W L_0 = (1/N) sum_i delta_i z_i^T,
+
+    and splitting the sum into class means and deviations from them, lambda W is a matrix of rank at most K plus R
+    less (1/N) sum_i (delta_i - mean_k)(z_i - mean_k)^T, which Cauchy-Schwarz bounds. So it holds for any numbers
+    whatever, at every step of training. TCV is `total_cluster_variation` with reduction "mean"; s_j are the singular
+    values of W, the left-hand side is sqrt(relative_rank_distance(W, K)) ||W||_F, K the number of classes that occur.
+
+    Args:
+        backpropagated: delta, `[..., N, M]`, any floating dtype; computed in float64. Of each sample's own loss: a
+            backward pass from the mean loss gives delta/N.
+        inputs: z, `[..., N, D]`, any floating dtype; without the 1 that a bias would add.
+        labels: `[N]`, int64, values 0 or more.
+        weight: W, `[..., M, D]`.
+        weight_decay: lambda > 0, as torch's SGD applies it, a number or `[...]`. The batch axes of all broadcast.
+
+    Returns:
+        `[...]` float64; NaN for a batch entry of which any argument is not all finite.
+
+    Raises:
+        ValueError: wrong dtype or shape, a negative label, or weight_decay out of range.
+    """
+    backpropagated = samples_in_float64(backpropagated, labels, "backpropagated")
+    inputs = samples_in_float64(inputs, labels, "inputs")
+    weight = vectors_in_float64("weight", weight)
+    fitting = (backpropagated.shape[-1], inputs.shape[-1])
+    if weight.shape[-2:] != fitting:
+        raise ValueError(
+            f"weight has shape {tuple(weight.shape)}; its last two axes must be those of a map from inputs to "
+            f"backpropagated, {fitting}."
+        )
+    decay = torch.as_tensor(weight_decay, dtype=torch.float64, device=weight.device).detach()
+    if bool((decay <= 0).any()):
+        raise ValueError(f"weight_decay is {float(decay[decay <= 0][0]):g}; it must be greater than 0.")
+    residual = backpropagated.mT @ inputs / len(labels) + decay[..., None, None] * weight
+    within = (mean_variation(backpropagated, labels) * mean_variation(inputs, labels)).sqrt()
+    distance: Tensor = torch.linalg.matrix_norm(residual)
+    return (within + distance) / decay

@@ -1,0 +1,40 @@
+"""Total cluster variation."""
+
+from typing import Literal
+
+from torch import Tensor
+
+from ._inputs import samples_in_float64
+from .means import mean_by_class
+
+
+def total_cluster_variation(features: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"]) -> Tensor:
+    """sum_k sum_{i in C_k} ||z_i - mean_k||^2, divided by N for "mean" (Zangrando et al., 2026).
+
+    In the square of the features' unit, not scale-free. So it is 0 for features that are all equal, dead ones too,
+    where a ratio to the between-class scatter would be undefined: small is collapse only beside the features' own
+    size. For "mean" it is tr S_W of `within_between_trace_ratio`.
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64, in two passes.
+        labels: `[N]`, int64, values 0 or more; a class with no sample contributes nothing.
+        reduction: "mean" over samples, or "sum". The paper's text leaves open which, so there is no default [choice].
+
+    Returns:
+        `[...]` float64, at least 0; NaN only for a batch entry with a non-finite feature. Rounding leaves about 1e-32
+        of the squared norm.
+
+    Raises:
+        ValueError: wrong dtype or shape, a negative label, or another reduction.
+    """
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction is {reduction!r}; it must be "mean" or "sum".')
+    features = samples_in_float64(features, labels)
+    variation = mean_variation(features, labels)
+    return variation if reduction == "mean" else len(labels) * variation
+
+
+def mean_variation(values: Tensor, labels: Tensor) -> Tensor:
+    """Mean squared distance of float64 values from the mean of their class, `[..., N, D] -> [...]`."""
+    means = mean_by_class(values, labels, int(labels.max()) + 1)
+    return (values - means.index_select(-2, labels)).square().sum(dim=-1).mean(dim=-1)
