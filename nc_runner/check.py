@@ -7,21 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from nc_runner.config import (
-    WITHOUT_EFFECT,
-    Clock,
-    Config,
-    DataName,
-    Means,
-    Method,
-    ModelName,
-    Norm,
-    Solver,
-    Start,
-    axis_keys,
-    flatten,
-    schema,
-)
+from nc_runner.config import WITHOUT_EFFECT, Clock, Config, DataName, Means, Method, ModelName, Norm, Solver, Start
+from nc_runner.dotted import axis_keys, flatten, schema
 from nc_runner.errors import UserError
 
 LONGEST_T = 700.0  # log of the largest time that is a float64

@@ -28,8 +28,8 @@ def show_help(overrides: list[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from nc_runner.config import flatten, schema
     from nc_runner.configs import SCALES, experiment_names
+    from nc_runner.dotted import flatten, schema
 
     console = Console()
     console.print(USAGE, highlight=False, soft_wrap=True)
@@ -79,8 +79,8 @@ def resume(words: list[str]) -> int:
     """Go on with a run that was interrupted, killed or failed."""
     from omegaconf import OmegaConf
 
-    from nc_runner.config import flatten
     from nc_runner.configs import load_saved, rescaled
+    from nc_runner.dotted import flatten
     from nc_runner.folder import RunFolder
     from nc_runner.jobs import overridden_keys
     from nc_runner.provenance import elsewhere
@@ -126,8 +126,8 @@ def compose(overrides: list[str]) -> Any:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from nc_runner.config import to_config
     from nc_runner.configs import conf_dir, register
+    from nc_runner.dotted import to_config
     from nc_runner.mistakes import plain_sentence
 
     register()

@@ -51,7 +51,7 @@ def rescaled(node: Any, scale: str) -> Config:
     """The config that ``node`` would have been at another scale."""
     from omegaconf import OmegaConf
 
-    from nc_runner.config import to_config
+    from nc_runner.dotted import to_config
 
     other = OmegaConf.merge(node, {"scale": OmegaConf.load(conf_dir() / "scale" / f"{scale}.yaml")})
     return to_config(other)

@@ -11,8 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf, open_dict, read_write
 
-from nc_runner.config import to_config
 from nc_runner.configs import rescaled
+from nc_runner.dotted import to_config
 from nc_runner.errors import UserError, refuse
 from nc_runner.folder import RunFolder, make
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 
-from nc_runner.config import first_line, schema
 from nc_runner.configs import experiment_names
+from nc_runner.dotted import first_line, schema
 
 KINDS = {
     "int": "a whole number",

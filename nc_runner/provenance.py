@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from nc_runner.config import Config, DataConfig, flatten
+from nc_runner.config import Config, DataConfig
 from nc_runner.data import load
+from nc_runner.dotted import flatten
 
 _PACKAGES = ("nc-run", "torch", "numpy", "pandas", "pyarrow", "hydra-core", "omegaconf", "matplotlib", "safetensors")
 

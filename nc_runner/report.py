@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nc_runner.config import Config, flatten, to_config
+from nc_runner.config import Config
 from nc_runner.configs import load_saved
+from nc_runner.dotted import flatten, to_config
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Claim, Experiment, Results, Verdict, claims_table
 from nc_runner.figures import style_path

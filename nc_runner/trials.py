@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nc_runner.check import check
-from nc_runner.config import WITHOUT_EFFECT, Config, Method, axis_keys, flatten, replace
+from nc_runner.config import WITHOUT_EFFECT, Config, Method
+from nc_runner.dotted import axis_keys, flatten, replace
 
 # What may differ within a stack: the seed, and the numbers that enter a step as one tensor with an entry a trial.
 PER_TRIAL = (

@@ -5,8 +5,9 @@ import pytest
 
 from nc_runner.check import check
 from nc_runner.commands import compose
-from nc_runner.config import Config, DataName, Means, Norm, flatten, replace, schema
+from nc_runner.config import Config, DataName, Means, Norm
 from nc_runner.configs import experiment_names
+from nc_runner.dotted import flatten, replace, schema
 from nc_runner.errors import UserError
 
 
@@ -142,3 +143,40 @@ def test_defaults_are_the_thesis_s_recipe() -> None:
     assert {key: flatten(config)[key] for key in expected} == expected
     assert config.grid["train.weight_decay"] == [1e-4, 3e-4, 5e-4, 1e-3, 3e-3, 5e-3, 7e-3, 1e-2]
     assert dataclasses.replace(config).grid["model.norm"] == ["affine", "plain", "none"]
+
+
+PEELED = {
+    "data.name": "balanced", "data.samples": 40, "model.name": "ulpm", "train.batch_size": None,
+    "train.method": "flow", "train.weight_decay": 0.0, "train.momentum": 0.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model.name": "mlp"}, r"train\.method=flow: allowed with model\.name=ulpm; mlp takes sgd"),
+        ({"data.name": "teacher"}, r"data\.name=teacher: .*allowed is balanced"),
+        ({"train.weight_decay": 0.1}, r"train\.weight_decay=0\.1: train\.method=flow has none; allowed is 0"),
+        ({"train.weight_decay_first": 0.1}, r"train\.weight_decay_first=0\.1: .*allowed is 0"),
+        ({"train.method": "gd", "train.momentum": 0.5}, r"train\.momentum=0\.5: train\.method=gd has none"),
+        ({"train.warmup": 5}, r"train\.warmup=5: train\.method=gd alone"),
+        ({"model.start": "saddle"}, r"model\.start=saddle: .*data\.classes=4 and data\.samples=4, not 4 and 40"),
+        ({"model.start": "simplex", "model.width": 3}, r"model\.width=3: .*at least data\.classes=4"),
+        ({"flow.clock": "t"}, r"flow\.log_time=1e\+06: with flow\.clock=t allowed is at most 700"),
+        (
+            {"flow.solver": "LSODA", "model.width": 5000},
+            r"model\.width=5000: .* GiB; allowed is 8 GiB, or flow.solver=BDF",
+        ),
+        ({"model.width": 50_000}, r"model\.width=50000: .* GiB; allowed is 8 GiB, so a smaller width"),
+        ({"flow.rtol": 0.0}, r"flow\.rtol=0\.0: .*at least 1e-13"),
+        ({"flow.log_time": 0.0}, r"flow\.log_time=0\.0: .*more than 0"),
+    ],
+)
+def test_what_the_layer_peeled_model_cannot_do_is_refused(changes: dict[str, object], message: str) -> None:
+    check(replace(Config(), PEELED))
+    with pytest.raises(UserError, match=message):
+        check(replace(Config(), PEELED | changes))
+
+
+def test_ten_classes_of_a_hundred_in_64_dimensions_fit() -> None:
+    check(replace(Config(), PEELED | {"data.classes": 10, "data.samples": 1000, "model.width": 64}))

@@ -134,9 +134,7 @@ def reachable_figure(results: Results) -> Figure:
         figure,
         "The range of the paper's figure. Lines: gradient flow from one start. Circles: gradient descent from the same "
         f"start, step size rising to {train.learning_rate:g}, which ends at t = {math.exp(descent['log_t'].max()):.0e}"
-        f" after {descent['epoch'].max():,.0f} steps. Axes and conventions as in the figure over all times."
-        if len(descent)
-        else "No descent was run.",
+        f" after {descent['epoch'].max():,.0f} steps. Axes and conventions as in the figure over all times.",
         width=175,
         below=8,
     )

@@ -71,8 +71,9 @@ def landscape_figure(results: Results) -> Figure:
         ax.text(level, 0.06, words, fontsize=8, ha="center")
     ax.axvspan(-1, 0, color="0.95", linewidth=0, zorder=0)
     ax.text(-0.155, 0.06, "does not separate the classes", fontsize=7.5, color=GREY, ha="center")
+    if len(points):
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     ax.set(xlabel=RATIO, ylabel="least eigenvalue / largest in size", xlim=(-0.32, 0.19), ylim=(-1.08, 0.14))
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
     caption(
         figure,
         "Critical points of the summed cross-entropy on spheres ‖W‖² + ‖H‖² = const that a random search found "

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
-from scipy.integrate import OdeSolver
+from scipy.integrate import BDF, OdeSolver
 from scipy.linalg import lu_factor, lu_solve
 
 from nc_runner.training.gradient_field import Array, Field, Linearised
@@ -139,4 +139,6 @@ def blockwise(solver: type[OdeSolver], field: Field, start: Array, end: float, *
     # scipy has no public way to bring one's own linear algebra; tests compare with its dense one.
     made.jac, made.J, made.I = jacobian, jacobian(0.0, start), Identity()
     made.lu, made.solve_lu = factorise, solve
+    if isinstance(made, BDF):
+        made.D[2:] = 0  # uninitialised by scipy; never used as it is, but subtracted from
     return made

@@ -10,8 +10,9 @@ Three things let float64 follow it to t = e^1000000:
 - (Y - P) dt/du is formed from logarithms: off the label exp(log p + log(s dt/du)), on it minus their sum, so that
   1 - p, however small, and dt/du, however large, meet before either is rounded.
 - The solver sees y = x / sqrt(1 + log(1 + t)), which stays of order 1, as ||x||^2 grows like log t. With x itself an
-  entry that is 0 would be held to the absolute tolerance while the rounding of its neighbours grows past it, and the
-  solver's steps would shrink without end: what happens on the ray of Example 3.1.
+  entry that is 0 is held to the absolute tolerance while the rounding of its neighbours grows past it.
+
+The derivative is written out, as at logits of 1e6 a difference quotient of exp is rounding: docs/gradient-flow.md.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def test_loss_and_gradients_are_autograd_s() -> None:
         torch.testing.assert_close(of.grads["1.features"][t], features.grad, rtol=1e-10, atol=1e-14)
         torch.testing.assert_close(of.grads["2.weight"][t], weight.grad, rtol=1e-10, atol=1e-14)
     torch.testing.assert_close(of.fit(Y)[0], loss.value)
-    assert torch.equal(of.fit(Y)[1], loss.correct / 12)
+    assert torch.equal(of.fit(Y)[1], loss.correct.double() / 12)
 
 
 def test_a_normal_start_has_its_scale_and_its_rank_and_is_drawn_by_seed() -> None:
