@@ -11,6 +11,7 @@ from .layer_peeled import LayerPeeledOptimum, layer_peeled_optimum
 from .mean_direction import mean_direction_norm_bound
 from .near_optimal import NearOptimalBounds, near_optimal_bounds
 from .resnet import ResNetOptimum, resnet_singular_values
+from .resnet_first_layer import ResNetFirstLayerOptimum, resnet_first_layer_singular_values
 from .subset_means import subset_mean_deviation_bound, subset_mean_excess_bound
 from .ulpm import ulpm_saddle_gap, ulpm_symmetric_gap
 from .unconstrained_features import UfmOptimum, ufm_optimum
@@ -20,6 +21,7 @@ __all__ = [
     "FirstLayerOptimum",
     "LayerPeeledOptimum",
     "NearOptimalBounds",
+    "ResNetFirstLayerOptimum",
     "ResNetOptimum",
     "UfmOptimum",
     "batchnorm_second_moment",
@@ -31,6 +33,7 @@ __all__ = [
     "min_cross_entropy",
     "near_optimal_bounds",
     "plain_batchnorm_gap",
+    "resnet_first_layer_singular_values",
     "resnet_singular_values",
     "subset_mean_deviation_bound",
     "subset_mean_excess_bound",
