@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
@@ -22,6 +23,13 @@ LONG_SECONDS = 3600.0
 _WARM_UP_STEPS, _TIMED_STEPS = 3, 10
 
 
+class Cost(NamedTuple):
+    """What a stack takes: steps, and seconds by the estimate."""
+
+    steps: int
+    seconds: float
+
+
 def announce_cost(
     config: Config,
     stacks: Sequence[list[Trial]],
@@ -30,9 +38,10 @@ def announce_cost(
     jobs: int,
     at_scale: Callable[[str], Config] | None,
     console: Console,
-) -> dict[str, int]:
-    """Print the expected time; where it is long, name the scale that would fit. Returns the steps of each stack."""
-    seconds = estimate(stacks, experiment, device, jobs)
+) -> dict[str, Cost]:
+    """Print the expected time; where it is long, name the scale that would fit. Returns the cost of each stack."""
+    each = estimates(stacks, experiment, device)
+    seconds = together(each, jobs)
     trials = sum(len(stack) for stack in stacks)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{jobs} CPU worker{'s' * (jobs > 1)}"
     console.print(
@@ -41,10 +50,12 @@ def announce_cost(
     if seconds > LONG_SECONDS and at_scale is not None:
         for scale in SCALES[SCALES.index(config.scale.name) + 1 :]:
             smaller = make_stacks(make_trials(at_scale(scale)), cuda=device.type == "cuda")
-            if (shorter := estimate(smaller, experiment, device, jobs)) <= LONG_SECONDS:
+            if (shorter := together(estimates(smaller, experiment, device), jobs)) <= LONG_SECONDS:
                 console.print(f"That is over an hour; scale={scale} would take about {duration(shorter)}. Going on.")
                 break
-    return {stack[0].id: steps_of(stack[0].config) for stack in stacks}
+    return {
+        stack[0].id: Cost(steps_of(stack[0].config), of_stack) for stack, of_stack in zip(stacks, each, strict=True)
+    }
 
 
 def steps_of(config: Config) -> int:
@@ -57,21 +68,26 @@ def steps_of(config: Config) -> int:
     return config.train.epochs * -(-config.data.samples // batch)
 
 
-def estimate(stacks: Sequence[list[Trial]], experiment: Experiment, device: torch.device, jobs: int) -> float:
-    """Seconds to train and measure the stacks, from a few steps and one measurement of each kind."""
+def together(seconds: Sequence[float], jobs: int) -> float:
+    """Seconds for all stacks; there are no more workers than stacks, so the longest one is a floor."""
+    return max(sum(seconds) / jobs, *seconds)
+
+
+def estimates(stacks: Sequence[list[Trial]], experiment: Experiment, device: torch.device) -> list[float]:
+    """Seconds to train and measure each stack, from a few steps and one measurement of each kind."""
     prepare_process()
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
     try:
         kinds: dict[tuple[str, int], float] = {}
-        total = longest = 0.0
+        each = []
         for stack in stacks:
             kind = (stack_key(stack[0]), len(stack))
             if kind not in kinds:
                 kinds[kind] = stack_seconds(stack, experiment, device)
-            total, longest = total + kinds[kind], max(longest, kinds[kind])
-        return max(total / jobs, longest)  # no more workers than stacks: the longest stack is a floor
+            each.append(kinds[kind])
+        return each
     finally:
         torch.set_num_threads(threads)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from nc_runner.training.stack import Report
 from nc_runner.trials import Trial
+
+if TYPE_CHECKING:
+    from nc_runner.cost import Cost
 
 log = logging.getLogger(__name__)
 
@@ -21,16 +25,17 @@ class RunProgress:
     """Trials done of the total, what is training with its loss and accuracy, the rate, and the time left.
 
     Args:
-        stacks: each stack's trials by its name. steps: steps a trial takes, for each stack.
+        stacks: each stack's trials by its name. costs: of each stack. Steps of one stack may take a thousand times as
+            long as those of another, so what is done and what is left is reckoned in seconds of the estimate.
     """
 
-    def __init__(self, stacks: dict[str, list[Trial]], steps: dict[str, int], console: Console) -> None:
-        self.stacks, self.steps, self.console = stacks, steps, console
-        self.done = dict.fromkeys(stacks, 0)
+    def __init__(self, stacks: dict[str, list[Trial]], costs: dict[str, Cost], console: Console) -> None:
+        self.stacks, self.costs, self.console = stacks, costs, console
+        self.steps = dict.fromkeys(stacks, 0)
         self.resumed: dict[str, int] = {}
         self.finished: set[str] = set()
         self.latest: dict[str, Report] = {}
-        self.total = sum(steps[name] * len(trials) for name, trials in stacks.items())
+        self.total = sum(cost.seconds for cost in costs.values())
         self.started = self.printed = time.monotonic()
         self.bars = Progress(
             TextColumn("{task.description}"),
@@ -60,12 +65,12 @@ class RunProgress:
         trials = self.stacks[report.stack]
         self.resumed.setdefault(report.stack, report.step)
         self.latest[report.stack] = report
-        self.done[report.stack] = report.step * len(trials)
+        self.steps[report.stack] = report.step
         epochs = trials[0].config.train.epochs
         state = f"epoch {report.epoch}/{epochs}  loss {report.loss:.4f}  accuracy {report.accuracy:.4f}"
         if report.stack not in self.rows:
             self.rows[report.stack] = self.bars.add_task(
-                f"  {label(trials)}", total=self.steps[report.stack], state=state
+                f"  {label(trials)}", total=self.costs[report.stack].steps, state=state
             )
         self.bars.update(self.rows[report.stack], completed=report.step, state=state)
         self._refresh()
@@ -74,25 +79,29 @@ class RunProgress:
         """A stack has ended."""
         self.finished.add(stack)
         self.latest.pop(stack, None)
-        self.done[stack] = self.steps[stack] * len(self.stacks[stack])
+        self.steps[stack] = self.costs[stack].steps
         if stack in self.rows:
             self.bars.remove_task(self.rows.pop(stack))
         self._refresh()
 
     def _refresh(self) -> None:
         trials = f"{self._trials(self.finished)}/{self._trials(set(self.stacks))} trials"
-        elapsed, done = time.monotonic() - self.started, sum(self.done.values())
-        here = done - sum(step * len(self.stacks[name]) for name, step in self.resumed.items())
-        rate = max(here, 0) / max(elapsed, 1e-9)
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        here = {name: step - self.resumed.get(name, 0) for name, step in self.steps.items()}
+        rate = sum(max(steps, 0) * len(self.stacks[name]) for name, steps in here.items()) / elapsed
+        done, done_here = self._seconds(self.steps), self._seconds(here)
         self.bars.update(self.overall, completed=done, state=f"{trials}  {rate:,.0f} trial-steps/s")
         if not self.console.is_terminal and time.monotonic() - self.printed >= _PLAIN_EVERY_SECONDS:
             self.printed = time.monotonic()
-            left = duration((self.total - done) / rate) if rate else "unknown"
+            left = duration((self.total - done) / done_here * elapsed) if done_here > 0 else "unknown"
             current = "; ".join(
                 f"{label(self.stacks[r.stack])}: epoch {r.epoch}, loss {r.loss:.4f}, accuracy {r.accuracy:.4f}"
                 for r in self.latest.values()
             )
             self.console.print(f"{trials}, {rate:,.0f} trial-steps/s, {left} left | {current}", soft_wrap=True)
+
+    def _seconds(self, steps: dict[str, int]) -> float:
+        return sum(cost.seconds * steps[name] / cost.steps for name, cost in self.costs.items())
 
     def _trials(self, stacks: set[str]) -> int:
         return sum(len(self.stacks[name]) for name in stacks)

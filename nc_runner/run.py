@@ -87,7 +87,7 @@ def run(
         log.info(
             "%s: %d trials in %d stacks, %d workers, %s", config.experiment, len(trials), len(stacks), jobs, device
         )
-        steps = announce_cost(config, list(stacks.values()), experiment, device, jobs, at_scale, console)
+        costs = announce_cost(config, list(stacks.values()), experiment, device, jobs, at_scale, console)
 
         outcomes: dict[str, Outcome] = {}
         failures: dict[str, Exception] = {}
@@ -98,7 +98,7 @@ def run(
             folder.write_metrics(metrics)
             folder.write_trials(trials_table(trials, outcomes, metrics, experiment.headline))
 
-        with RunProgress(stacks, steps, console) as progress:
+        with RunProgress(stacks, costs, console) as progress:
             for name, outcome in run_stacks(
                 stacks,
                 config.experiment,

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from nc_runner import progress
 from nc_runner.config import Config
+from nc_runner.cost import Cost
 from nc_runner.progress import RunProgress, duration, label
 from nc_runner.training.stack import Report
 from nc_runner.trials import make_trials
@@ -26,7 +27,9 @@ def test_plain_lines_tell_done_rate_and_time_left(small: Config, monkeypatch: py
     monkeypatch.setattr(progress, "_PLAIN_EVERY_SECONDS", 0.0)
     trials = make_trials(dataclasses.replace(small, grid={"train.weight_decay": [1e-3, 1e-2]}))
     text = io.StringIO()
-    with RunProgress({"a": trials[:1], "b": trials[1:]}, {"a": 10, "b": 10}, Console(file=text)) as shown:
+    with RunProgress(
+        {"a": trials[:1], "b": trials[1:]}, dict.fromkeys("ab", Cost(10, 2.0)), Console(file=text)
+    ) as shown:
         shown.report(Report("a", 0, 0, 1.0, 0.5))
         shown.report(Report("a", 5, 1, 0.7, 0.8))
         shown.finish("a")
