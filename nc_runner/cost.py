@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from nc_runner.training.stack import prepare_process
 from nc_runner.trials import Trial, make_stacks, make_trials, stack_key
 
 LONG_SECONDS = 3600.0
-_WARM_UP_STEPS, _TIMED_STEPS = 3, 10
+_WARM_UP_STEPS, _TIMED_STEPS, _FLOW_SECONDS = 3, 10, 2.0
 
 
 class Cost(NamedTuple):
@@ -100,19 +101,24 @@ def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.devi
     training = begin(stack, *load(config.data), device=device)
     advance(training, _WARM_UP_STEPS)
     before = training.step
-    # A flow's first outputs take more steps of the solver than its last.
-    times = max(_TIMED_STEPS, config.train.epochs // 6) if config.train.method is Method.flow else _TIMED_STEPS
-    step = timed(lambda: advance(training, times), device) / max(1, training.step - before)
+    # How much work an output of a flow is cannot be told from its first ones.
+    times, limit = (config.train.epochs, _FLOW_SECONDS) if config.train.method is Method.flow else (_TIMED_STEPS, inf)
+    step = timed(lambda: advance(training, times, limit), device) / max(1, training.step - before)
     with torch.no_grad():
-        probe = timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
+        # The first call pays for what is loaded on first use, many times over where a measurement is small.
+        probe = min(
+            timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
+            for _ in range(2)
+        )
     return step * steps_of(config) + probe * len(probe_epochs(config))
 
 
-def advance(training: Training, times: int) -> None:
-    """Several steps, as far as there are."""
-    for _ in range(times):
-        if not training.finished:
-            training.advance()
+def advance(training: Training, times: int, seconds: float = inf) -> None:
+    """Several steps, as far as there are, and no new one once the time is up."""
+    end = time.perf_counter() + seconds
+    while times > 0 and not training.finished and time.perf_counter() < end:
+        training.advance()
+        times -= 1
 
 
 def timed(work: Callable[[], object], device: torch.device) -> float:
