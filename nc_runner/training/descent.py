@@ -14,53 +14,27 @@ import torch
 from torch import Tensor
 
 from nc_runner.config import Reduction
-from nc_runner.models.ulpm import ULPM
-from nc_runner.training.probes import probe_epochs
+from nc_runner.training.peeled import PeeledTraining
 from nc_runner.trials import Trial
 
 _STEPS_AT_A_TIME = 2_000  # a few tens of milliseconds
 
 
-class GradientDescent:
-    """A stack in full-batch gradient descent, float64, on the CPU.
-
-    Args:
-        trials: the stack. x: inputs [N, ...], not looked at. y: labels int64 [N].
-    """
+class GradientDescent(PeeledTraining):
+    """A stack in full-batch gradient descent."""
 
     def __init__(self, trials: Sequence[Trial], x: Tensor, y: Tensor) -> None:
-        self.trials = list(trials)
-        self.config = config = trials[0].config
-        self.x, self.y = x, y
-        seeds, classes = [trial.seed for trial in trials], config.data.classes
-        self.network = ULPM(config.model, len(y), classes, seeds, device=torch.device("cpu"))
+        super().__init__(trials, x, y)
+        config, classes = self.config, self.config.data.classes
         rates = np.array([trial.config.train.learning_rate for trial in trials])
         self.rates = rates[:, None, None] / (len(y) if config.flow.reduction is Reduction.mean else 1)
         self.final_rates, self.warmup = rates, config.train.warmup
         self.targets = np.eye(classes)[:, y.numpy()].copy()  # classes first: sums over them then run along the samples
         self.probabilities = np.empty((len(trials), classes, len(y)))
-        self.probe_epochs = probe_epochs(config)
-        self.step = 0
-
-    @property
-    def epoch(self) -> int:
-        """Steps done."""
-        return self.step
-
-    between_epochs = True
-
-    @property
-    def finished(self) -> bool:
-        """Whether every step is done."""
-        return self.step >= self.config.train.epochs
-
-    def state(self) -> dict[str, Tensor]:
-        """The parameters, by name."""
-        return {"flat": self.network.flat}
 
     def load(self, state: dict[str, Tensor], step: int) -> None:
         """Go on from a saved ``state()`` and ``step``."""
-        self.network.flat.copy_(state["flat"])
+        super().load(state, step)
         self._reach(step)
 
     def advance(self) -> None:
@@ -91,11 +65,3 @@ class GradientDescent:
         rising = min(step, self.warmup)
         full_steps = step - rising + (rising * (rising + 1) / (2 * self.warmup) if rising else 0)
         self.network.log1p_time.copy_(torch.from_numpy(np.log1p(self.final_rates * full_steps)))
-
-    def epoch_loss(self) -> Tensor:
-        """Mean cross-entropy [T]."""
-        return self.network.fit(self.y)[0]
-
-    def epoch_accuracy(self) -> Tensor:
-        """Training accuracy [T]."""
-        return self.network.fit(self.y)[1]

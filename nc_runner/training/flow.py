@@ -16,10 +16,9 @@ from scipy.integrate import BDF, LSODA, OdeSolver, Radau
 from torch import Tensor
 
 from nc_runner.config import Clock, Config, Reduction, Solver
-from nc_runner.models.ulpm import ULPM
 from nc_runner.training.block_solver import blockwise
 from nc_runner.training.gradient_field import Array, Field, clock_at, dense_jacobian, time_at
-from nc_runner.training.probes import probe_epochs
+from nc_runner.training.peeled import PeeledTraining
 from nc_runner.trials import Trial
 
 LARGEST_DENSE = 1500  # unknowns up to which LSODA with a dense Jacobian is as fast as BDF by blocks
@@ -40,39 +39,17 @@ def make_solver(field: Field, start: Array, config: Config) -> OdeSolver:
     return blockwise(Radau if flow.solver is Solver.Radau else BDF, field, start, end, **tolerances)
 
 
-class GradientFlow:
-    """A stack in gradient flow.
-
-    Args:
-        trials: the stack. x: inputs [N, ...], not looked at. y: labels int64 [N].
-    """
+class GradientFlow(PeeledTraining):
+    """A stack in gradient flow."""
 
     def __init__(self, trials: Sequence[Trial], x: Tensor, y: Tensor) -> None:
-        self.trials = list(trials)
-        self.config = config = trials[0].config
-        self.x, self.y = x, y
-        seeds = [trial.seed for trial in trials]
-        self.network = ULPM(config.model, len(y), config.data.classes, seeds, device=torch.device("cpu"))
+        super().__init__(trials, x, y)
         self.network.log1p_time.zero_()
-        self.field = make_field(config, y)
-        self.solvers = [make_solver(self.field, flat.numpy().copy(), config) for flat in self.network.flat]
-        last = math.log1p(config.flow.log_time)
-        self.outputs = np.expm1(np.linspace(0, last, config.train.epochs + 1))
-        self.outputs[-1] = config.flow.log_time
-        self.probe_epochs = probe_epochs(config)
-        self.step = 0
-
-    @property
-    def epoch(self) -> int:
-        """Output times reached."""
-        return self.step
-
-    between_epochs = True
-
-    @property
-    def finished(self) -> bool:
-        """Whether every output time is reached."""
-        return self.step >= self.config.train.epochs
+        self.field = make_field(self.config, y)
+        self.solvers = [make_solver(self.field, flat.numpy().copy(), self.config) for flat in self.network.flat]
+        last = self.config.flow.log_time
+        self.outputs = np.expm1(np.linspace(0, math.log1p(last), self.config.train.epochs + 1))
+        self.outputs[-1] = last
 
     def state(self) -> dict[str, Tensor]:
         """Nothing: ``step`` says it all."""
@@ -95,14 +72,6 @@ class GradientFlow:
         for flat, solver in zip(self.network.flat, self.solvers, strict=True):
             flat.copy_(torch.from_numpy(self.field.scale(u) * integrate_to(solver, u, self.config.flow.clock)))
         self.network.log1p_time.fill_(log1p_time)
-
-    def epoch_loss(self) -> Tensor:
-        """Mean cross-entropy [T]."""
-        return self.network.fit(self.y)[0]
-
-    def epoch_accuracy(self) -> Tensor:
-        """Training accuracy [T]."""
-        return self.network.fit(self.y)[1]
 
 
 def integrate_to(solver: OdeSolver, u: float, clock: Clock) -> Array:
