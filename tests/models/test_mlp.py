@@ -105,4 +105,4 @@ def test_onednn_and_mm_agree() -> None:
     weight = b.unsqueeze(0)
     if not layers.uses_onednn(weight):
         pytest.skip("this torch has no oneDNN")
-    torch.testing.assert_close(layers.linear(a, weight, bias[None]), a @ b.T + bias, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(layers.linear(a[None], weight, bias[None])[0], a @ b.T + bias, rtol=1e-4, atol=1e-4)
