@@ -48,41 +48,68 @@ def onednn_linear(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return product
 
 
-def product(a: Tensor, b: Tensor, *, beside: bool) -> Tensor:
-    """``a @ b`` of each trial, [T, B, in] by [T, in, out]; in memory the trials lie side by side where ``beside``."""
-    if not beside or len(a) == 1:
+class Linear:
+    """One linear layer of a stack, made once: views of its parameters and gradients, and the product that suits them.
+
+    Args:
+        weight: [T, out, in], with room ``into_weight`` for its gradient; bias: [T, out] or None, likewise.
+        inputs_beside, outputs_beside: whether gradients at inputs, and outputs, go to a BatchNorm.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        into_weight: Tensor,
+        into_bias: Tensor | None,
+        *,
+        inputs_beside: bool,
+        outputs_beside: bool,
+    ) -> None:
+        self.weight, self.bias, self.into_weight, self.into_bias = weight, bias, into_weight, into_bias
+        self.inputs_beside, self.outputs_beside = (
+            beside and len(weight) > 1 for beside in (inputs_beside, outputs_beside)
+        )
+        self.transposed = weight.mT
+        self.bias_row = None if bias is None else bias.unsqueeze(1)
+        self.onednn = uses_onednn(weight)
+        if self.onednn:
+            self.matrix, self.matrix_transposed, self.into_matrix = weight[0], weight[0].t(), into_weight[0]
+            self.vector = None if bias is None else bias[0]
+
+    def __call__(self, h: Tensor) -> Tensor:
+        """``h W^T + b`` of each trial: [T, B, in] -> [T, B, out]."""
+        if self.onednn:
+            return onednn_linear(h[0], self.matrix, self.vector).unsqueeze(0)
+        out = _product(h, self.transposed, self.outputs_beside)
+        if self.bias is None or self.bias_row is None:
+            return out
+        if self.outputs_beside:  # rows of T*C are faster to add to than rows of C
+            side_by_side(out).add_(self.bias.flatten())
+            return out
+        return out.add_(self.bias_row)
+
+    def gradient(self, grad: Tensor, h: Tensor) -> None:
+        """Write the gradients of weight and bias, from that at the output and the input ``h``."""
+        if self.into_bias is not None:
+            torch.sum(grad, 1, out=self.into_bias)
+        if self.onednn:
+            self.into_matrix.copy_(onednn_linear(grad[0].t(), h[0].t()))
+        else:
+            torch.bmm(grad.mT, h, out=self.into_weight)
+
+    def to_input(self, grad: Tensor) -> Tensor:
+        """The gradient at the input from that at the output."""
+        if self.onednn:
+            return onednn_linear(grad[0], self.matrix_transposed).unsqueeze(0)
+        return _product(grad, self.weight, self.inputs_beside)
+
+
+def _product(a: Tensor, b: Tensor, beside: bool) -> Tensor:
+    if not beside:
         return torch.bmm(a, b)
     out = split_trials(a.new_empty(a.shape[1], len(a) * b.shape[2]), len(a))
     return torch.bmm(a, b, out=out)
-
-
-def linear(h: Tensor, weight: Tensor, bias: Tensor | None, *, beside: bool = False) -> Tensor:
-    """``h W^T + b`` of each trial: [T, B, in], [T, out, in], [T, out] -> [T, B, out]."""
-    if uses_onednn(weight):
-        return onednn_linear(h[0], weight[0], None if bias is None else bias[0]).unsqueeze(0)
-    out = product(h, weight.mT, beside=beside)
-    if bias is not None and beside:
-        side_by_side(out).add_(bias.flatten())  # rows of T*C are faster to add to than rows of C
-    elif bias is not None:
-        out.add_(bias.unsqueeze(1))
-    return out
-
-
-def linear_gradient(grad: Tensor, h: Tensor, *, into_weight: Tensor, into_bias: Tensor | None) -> None:
-    """Write the gradients of weight and bias, from that of the output ``grad`` and the input ``h``."""
-    if into_bias is not None:
-        torch.sum(grad, 1, out=into_bias)
-    if uses_onednn(into_weight):
-        into_weight[0].copy_(onednn_linear(grad[0].t(), h[0].t()))
-    else:
-        torch.bmm(grad.mT, h, out=into_weight)
-
-
-def linear_to_input(grad: Tensor, weight: Tensor, *, beside: bool = False) -> Tensor:
-    """The gradient at the input from that at the output."""
-    if uses_onednn(weight):
-        return onednn_linear(grad[0], weight[0].t()).unsqueeze(0)
-    return product(grad, weight, beside=beside)
 
 
 def activation_(z: Tensor, slope: float) -> Tensor:

@@ -67,34 +67,38 @@ class MLP:
         self.params = parameters.views(self.flat, shapes)
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers = {n: torch.zeros(self.trials, *s, device=device, dtype=dtype) for n, s in statistics.items()}
+        self.linear = {
+            i: layers.Linear(
+                self.params[f"{i}.weight"],
+                self.params.get(f"{i}.bias"),
+                self.grads[f"{i}.weight"],
+                self.grads.get(f"{i}.bias"),
+                inputs_beside=bool(self.buffers),
+                outputs_beside=bool(self.buffers) and i < config.depth,
+            )
+            for i in range(1, config.depth + 1)
+        }
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
         """Weights and biases uniform in +-1/sqrt(fan_in), a generator a trial, so it never sees its neighbours."""
         for t, seed in enumerate(seeds):
             random = generator(seed, "init")
-            for i in range(1, self.depth + 1):
-                weight, bias = self._layer(i)
-                bound = 1 / math.sqrt(weight.shape[2])
-                for tensor in (weight, bias) if bias is not None else (weight,):
+            for layer in self.linear.values():
+                bound = 1 / math.sqrt(layer.weight.shape[2])
+                for tensor in (layer.weight,) if layer.bias is None else (layer.weight, layer.bias):
                     tensor[t].copy_(torch.empty(tensor.shape[1:]).uniform_(-bound, bound, generator=random))
         for name, tensor in (self.params | self.buffers).items():
             if name.endswith(("gamma", "running_var")):
                 tensor.fill_(1.0)
 
-    def _layer(self, i: int) -> tuple[Tensor, Tensor | None]:
-        return self.params[f"{i}.weight"], self.params.get(f"{i}.bias")
-
     def output_layer(self) -> tuple[Tensor, Tensor | None]:
         """Weight [T, K, D] and bias [T, K], or None, of the last linear layer."""
-        return self._layer(self.depth)
+        return self.linear[self.depth].weight, self.linear[self.depth].bias
 
     def activation(self, i: int, h: Tensor) -> Tensor:
         """Hidden layer i's activation before its BatchNorm, [T, B, C], from the layer's input h [T, B, D]."""
-        return layers.activation_(self._linear(i, h), self.slope)
-
-    def _linear(self, i: int, h: Tensor) -> Tensor:
-        return layers.linear(h, *self._layer(i), beside=bool(self.buffers))
+        return layers.activation_(self.linear[i](h), self.slope)
 
     def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:
         return layers.batch_norm(
@@ -118,9 +122,7 @@ class MLP:
         passed = self._forward(x.transpose(0, 1))
         loss = self.loss(passed.outputs, targets.transpose(0, 1))
         for i, h, delta in self._backward(passed, loss.grad):
-            layers.linear_gradient(
-                delta, h, into_weight=self.grads[f"{i}.weight"], into_bias=self.grads.get(f"{i}.bias")
-            )
+            self.linear[i].gradient(delta, h)
         return loss
 
     def backpropagated(self, x: Tensor, targets: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
@@ -155,13 +157,13 @@ class MLP:
                     self._normalise(i, activated[-1], train=True, momentum=self.config.batch_norm_momentum)
                 )
             inputs.append(normalised[-1].out if self.buffers else activated[-1])
-        return Passed(inputs, activated, normalised, self._linear(self.depth, inputs[-1]))
+        return Passed(inputs, activated, normalised, self.linear[self.depth](inputs[-1]))
 
     def _backward(self, passed: Passed, grad: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Every linear layer from the last, its inputs and the gradient at its output; fills BatchNorm's ``grads``."""
         yield self.depth, passed.inputs[-1], grad
         for i in range(self.depth - 1, 0, -1):
-            grad, activated = self._to_input(i + 1, grad), passed.activated[i - 1]
+            grad, activated = self.linear[i + 1].to_input(grad), passed.activated[i - 1]
             if self.buffers:
                 grad = layers.batch_norm_backward(
                     grad,
@@ -175,9 +177,6 @@ class MLP:
             grad = layers.activation_backward(grad, activated, self.slope)
             yield i, passed.inputs[i - 1], grad
 
-    def _to_input(self, i: int, grad: Tensor) -> Tensor:
-        return layers.linear_to_input(grad, self.params[f"{i}.weight"], beside=bool(self.buffers))
-
     def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:
         """In eval mode, the output of each layer on ``x [N, D]``: pairs (layer from 1, [T, N, C]).
 
@@ -187,7 +186,7 @@ class MLP:
         """
         h = x.expand(self.trials, -1, -1)
         for i in range(1, self.depth + 1):
-            h = self.activation(i, h) if i < self.depth else self._linear(i, h)
+            h = self.activation(i, h) if i < self.depth else self.linear[i](h)
             if i < self.depth and self.buffers:
                 h = self._normalise(i, h, train=batch_statistics, momentum=0.0).out
             yield i, h

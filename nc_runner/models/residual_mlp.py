@@ -19,20 +19,20 @@ class ResidualMLP(MLP):
 
     def _forward(self, x: Tensor) -> Passed:
         """From x [T, B, D]; what blocks add to their inputs is in ``activated``, first that of layer 2."""
-        inputs, activated = [x, self._linear(1, x)], []
+        inputs, activated = [x, self.linear[1](x)], []
         for i in range(2, self.depth):
             activated.append(self.activation(i, inputs[-1]))
             inputs.append(inputs[-1] + activated[-1])
-        return Passed(inputs, activated, [], self._linear(self.depth, inputs[-1]))
+        return Passed(inputs, activated, [], self.linear[self.depth](inputs[-1]))
 
     def _backward(self, passed: Passed, grad: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Every linear layer from the head, its inputs and the gradient at its output before the activation."""
         yield self.depth, passed.inputs[-1], grad
-        grad = self._to_input(self.depth, grad)
+        grad = self.linear[self.depth].to_input(grad)
         for i in range(self.depth - 1, 1, -1):
             inside = layers.activation_backward(grad, passed.activated[i - 2], self.slope)
             yield i, passed.inputs[i - 1], inside
-            grad = grad + self._to_input(i, inside)
+            grad = grad + self.linear[i].to_input(inside)
         yield 1, passed.inputs[0], grad
 
     def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:

@@ -157,10 +157,13 @@ class SGD:
         self.correct.add_(loss.correct)
 
     def _rows(self, of: Tensor, batch: Tensor) -> Tensor:
-        """Each trial's rows of ``of [N, C]``, [B, T, C]; of the full batch, whose order is the data's own, a view."""
+        """Each trial's rows of ``of [N, C]``, [B, T, C], a trial after the other in memory.
+
+        Of the full batch, whose order is the data's own, it is a view of the data.
+        """
         if len(batch) == len(of):
             return of.unsqueeze(1).expand(-1, len(self.trials), -1)
-        return of.index_select(0, batch.flatten()).view(*batch.shape, -1)
+        return of.index_select(0, batch.t().flatten()).view(len(self.trials), len(batch), -1).transpose(0, 1)
 
     def epoch_loss(self) -> Tensor:
         """Mean training loss [T] over the samples seen so far in this epoch, or over the epoch just ended."""
