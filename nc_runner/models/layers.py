@@ -96,7 +96,7 @@ class Linear:
         if self.onednn:
             self.into_matrix.copy_(onednn_linear(grad[0].t(), h[0].t()))
         else:
-            torch.bmm(grad.mT, h, out=self.into_weight)
+            _multiply(grad.mT, h, self.into_weight)
 
     def to_input(self, grad: Tensor) -> Tensor:
         """The gradient at the input from that at the output."""
@@ -108,8 +108,12 @@ class Linear:
 def _product(a: Tensor, b: Tensor, beside: bool) -> Tensor:
     if not beside:
         return torch.bmm(a, b)
-    out = split_trials(a.new_empty(a.shape[1], len(a) * b.shape[2]), len(a))
-    return torch.bmm(a, b, out=out)
+    return _multiply(a, b, split_trials(a.new_empty(a.shape[1], len(a) * b.shape[2]), len(a)))
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """``torch.bmm`` into ``out``, which on a CPU is a loop over the trials where ``out`` is not contiguous."""
+    return torch.bmm(a, b, out=out) if out.is_contiguous() else out.copy_(torch.bmm(a, b))
 
 
 def activation_(z: Tensor, slope: float) -> Tensor:

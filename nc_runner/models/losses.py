@@ -24,8 +24,7 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Loss:
     log_p = torch.log_softmax(outputs, -1)
     grad = log_p.exp().sub_(targets).div_(outputs.shape[1])
     log_p_label = (log_p * targets).sum(-1)
-    correct = (log_p_label >= log_p.amax(-1)).sum(1)
-    return Loss(-log_p_label.mean(1), grad, correct)
+    return Loss(-log_p_label.mean(1), grad, correct(outputs, targets))
 
 
 def mse(outputs: Tensor, targets: Tensor) -> Loss:
@@ -33,8 +32,12 @@ def mse(outputs: Tensor, targets: Tensor) -> Loss:
     batch = outputs.shape[1]
     residual = outputs - targets
     value = residual.square().sum((1, 2)).div_(2 * batch)
-    correct = ((outputs * targets).sum(-1) >= outputs.amax(-1)).sum(1)
-    return Loss(value, residual.div_(batch), correct)
+    return Loss(value, residual.div_(batch), correct(outputs, targets))
+
+
+def correct(outputs: Tensor, targets: Tensor) -> Tensor:
+    """How many samples [T] have their largest output at their label, the first of equal ones."""
+    return targets.gather(2, outputs.argmax(-1, keepdim=True)).count_nonzero((1, 2))
 
 
 LOSSES: Mapping[LossName, Callable[[Tensor, Tensor], Loss]] = {
