@@ -41,11 +41,12 @@ PER_TRIAL = (
 CPU_STACK_CHANNELS = 256
 
 # Of networks without BatchNorm in full batch: the memory of a CPU stack, and its trials. The cost of starting
-# operations is shared, up to where the stack leaves a core's cache: of 8 to 1100 KiB a trial, the best stack always
-# had 2 to 4 MiB (depth 5, 100 samples, width 64: 182 us alone, 126 us a trial in a stack of 8, 218 us in one of 100).
-# Beyond 32 trials there is nothing left to share, and fewer stacks are harder to divide among workers.
+# operations is shared, up to where the stack leaves a core's cache: at 80 to 1100 KiB a trial, the best stack always
+# had 2 to 4 MiB (depth 5, 100 samples, width 64: 181 us alone, 124 us a trial in a stack of 8, 230 us in one of 100).
+# Beyond 50 trials little is left to share (depth 4, 20 samples, width 16: 68 us alone, 6.5 in a stack of 25, 4.4 in one
+# of 100), and a hundred initialisations in one stack would keep one worker busy.
 CPU_STACK_BYTES = 5 * 2**19
-CPU_STACK_TRIALS = 32
+CPU_STACK_TRIALS = 50
 
 
 @dataclass(frozen=True)
