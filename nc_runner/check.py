@@ -7,7 +7,19 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from nc_runner.config import WITHOUT_EFFECT, Clock, Config, DataName, Means, Method, ModelName, Norm, Solver, Start
+from nc_runner.config import (
+    WITHOUT_EFFECT,
+    Clock,
+    Config,
+    DataName,
+    LossName,
+    Means,
+    Method,
+    ModelName,
+    Norm,
+    Solver,
+    Start,
+)
 from nc_runner.dotted import axis_keys, flatten, schema
 from nc_runner.errors import UserError
 
@@ -55,19 +67,39 @@ def check(config: Config) -> None:
             f"data.classes={config.data.classes}, or data.means=random."
         )
     size = min(config.train.batch_size or samples, samples)
-    is_mlp = config.model.name is ModelName.mlp
-    if not is_mlp and size < samples:
+    is_network = config.model.name in (ModelName.mlp, ModelName.residual_mlp)
+    if not is_network and size < samples:
         raise UserError(
             f"train.batch_size={config.train.batch_size}: model.name={config.model.name.name} moves all {samples} "
             "samples in every step; allowed is null, or at least as many."
         )
-    if is_mlp and config.model.norm is not Norm.none and config.model.depth > 1 and (samples % size == 1 or size == 1):
+    if not is_network and config.train.loss is LossName.mse:
+        raise UserError(
+            f"train.loss=mse: model.name={config.model.name.name} is trained by its cross-entropy; allowed is "
+            "cross_entropy, or model.name=mlp or residual_mlp."
+        )
+    check_residual(config)
+    normalises = config.model.name is ModelName.mlp and config.model.norm is not Norm.none and config.model.depth > 1
+    if normalises and (samples % size == 1 or size == 1):
         raise UserError(
             f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
             "BatchNorm is undefined; allowed is any other size, or model.norm=none."
         )
     check_peeled(config)
     check_grid(config.grid)
+
+
+def check_residual(config: Config) -> None:
+    """What the residual network has no room for."""
+    model = config.model
+    if model.name is not ModelName.residual_mlp:
+        return
+    if model.norm is not Norm.none:
+        raise UserError(f"model.norm={model.norm.name}: model.name=residual_mlp has no BatchNorm; allowed is none.")
+    if model.depth < 2:
+        raise UserError(
+            f"model.depth={model.depth}: model.name=residual_mlp has a first layer and a head; allowed is at least 2."
+        )
 
 
 def check_peeled(config: Config) -> None:

@@ -26,8 +26,14 @@ class Means(Enum):
 
 class ModelName(Enum):
     mlp = "mlp"
+    residual_mlp = "residual_mlp"
     free_features = "free_features"
     ulpm = "ulpm"
+
+
+class LossName(Enum):
+    cross_entropy = "cross_entropy"
+    mse = "mse"
 
 
 class Start(Enum):
@@ -119,12 +125,14 @@ class DataConfig:
 class ModelConfig:
     name: ModelName = key(
         ModelName.mlp,
-        "mlp; a free vector a sample under one linear layer: free_features (norms held), ulpm (free norms)",
+        "mlp; residual_mlp, blocks z + activation(W z) between a linear first layer and a linear head; a free vector a "
+        "sample under one linear layer: free_features (norms held), ulpm (free norms)",
     )
     depth: int = key(6, "number of linear layers, the output layer included", low=1)
     width: int = key(200, "width of every hidden layer; dimension of free features", low=1)
     norm: Norm = key(Norm.affine, "BatchNorm after each hidden activation: affine, plain (gamma 1, beta 0) or none")
     activation: Activation = key(Activation.relu, "what follows each hidden linear layer")
+    bias: bool = key(True, "whether the linear layers of mlp and residual_mlp have biases")
     batch_norm_eps: float = key(1e-5, "BatchNorm's epsilon", above=0.0)
     batch_norm_momentum: float = key(
         0.1, "weight of the newest batch in BatchNorm's running statistics", above=0.0, high=1.0
@@ -152,6 +160,9 @@ class TrainConfig:
     method: Method = key(
         Method.sgd,
         "sgd; of ulpm also gd (constant step), flow and critical_point (a search); none measures the data alone",
+    )
+    loss: LossName = key(
+        LossName.cross_entropy, "cross_entropy, or mse: half the squared distance from the one-hot labels, a sample"
     )
     epochs: int = key(300, "passes over the training set; flow: output times", low=1)
     batch_size: int | None = key(128, "samples a step; null takes the full batch", low=1)

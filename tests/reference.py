@@ -1,11 +1,19 @@
 """The same network as a person would write it with torch.nn."""
 
-from torch import nn
+from torch import Tensor, nn
 
-from nc_runner.config import Activation, Norm
-from nc_runner.models import MLP
+from nc_runner.config import Activation, LossName, Norm
+from nc_runner.models import MLP, ResidualMLP
 
 ACTIVATIONS = {Activation.relu: nn.ReLU, Activation.leaky_relu: nn.LeakyReLU, Activation.linear: nn.Identity}
+
+
+def linear(network: MLP, i: int, trial: int) -> nn.Linear:
+    """Layer i of one trial."""
+    out, inputs = network.params[f"{i}.weight"].shape[1:]
+    layer = nn.Linear(inputs, out, bias=network.config.bias, dtype=network.flat.dtype)
+    layer.load_state_dict({n: network.params[f"{i}.{n}"][trial].clone() for n in layer.state_dict()})
+    return layer
 
 
 def as_torch(network: MLP, trial: int) -> nn.Sequential:
@@ -13,13 +21,14 @@ def as_torch(network: MLP, trial: int) -> nn.Sequential:
     config, parts = network.config, []
     dtype = network.flat.dtype
     for i in range(1, network.depth + 1):
-        out, inputs = network.params[f"{i}.weight"].shape[1:]
-        parts.append(nn.Linear(inputs, out, dtype=dtype))
-        parts[-1].load_state_dict({n: network.params[f"{i}.{n}"][trial].clone() for n in ("weight", "bias")})
-        if i < network.depth:
+        parts.append(linear(network, i, trial))
+        if isinstance(network, ResidualMLP):
+            if 1 < i < network.depth:
+                parts[-1] = Block(parts[-1], ACTIVATIONS[config.activation]())
+        elif i < network.depth:
             parts.append(ACTIVATIONS[config.activation]())
             if config.norm is not Norm.none:
-                affine = config.norm is Norm.affine
+                affine, out = config.norm is Norm.affine, config.width
                 parts.append(
                     nn.BatchNorm1d(out, config.batch_norm_eps, config.batch_norm_momentum, affine=affine, dtype=dtype)
                 )
@@ -27,3 +36,28 @@ def as_torch(network: MLP, trial: int) -> nn.Sequential:
                     parts[-1].weight.data.copy_(network.params[f"{i}.gamma"][trial])
                     parts[-1].bias.data.copy_(network.params[f"{i}.beta"][trial])
     return nn.Sequential(*parts)
+
+
+class Block(nn.Module):
+    """z + activation(W z)."""
+
+    def __init__(self, linear: nn.Linear, activation: nn.Module) -> None:
+        super().__init__()
+        self.linear, self.activation = linear, activation
+
+    def forward(self, z: Tensor) -> Tensor:
+        """[B, C] -> [B, C]."""
+        return z + self.activation(self.linear(z))
+
+
+def linears(module: nn.Module) -> list[nn.Linear]:
+    """The linear layers, from the first."""
+    return [part for part in module.modules() if isinstance(part, nn.Linear)]
+
+
+def loss_of(name: LossName, outputs: Tensor, y: Tensor) -> Tensor:
+    """The loss as torch.nn.functional has it, of outputs [B, K] and labels [B]."""
+    if name is LossName.cross_entropy:
+        return nn.functional.cross_entropy(outputs, y)
+    targets = nn.functional.one_hot(y, outputs.shape[1]).to(outputs.dtype)
+    return nn.functional.mse_loss(outputs, targets, reduction="sum") / (2 * len(y))

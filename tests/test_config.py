@@ -83,6 +83,24 @@ def test_keys_that_do_not_go_together_are_refused() -> None:
         check(replace(Config(), free | {"train.batch_size": 99}))
 
 
+@pytest.mark.parametrize("name", ["free_features", "ulpm"])
+def test_free_features_refuse_the_mean_squared_error(name: str) -> None:
+    balanced = {"data.name": "balanced", "data.samples": 12, "train.batch_size": None, "model.name": name}
+    check(replace(Config(), balanced))
+    with pytest.raises(UserError, match=rf"^train\.loss=mse: model\.name={name} .*; allowed is [^\n]*\.$"):
+        check(replace(Config(), balanced | {"train.loss": "mse"}))
+
+
+def test_a_residual_network_refuses_batch_norm_and_less_than_two_layers() -> None:
+    residual = {"model.name": "residual_mlp", "model.norm": "none", "train.loss": "mse", "train.batch_size": 99}
+    check(replace(Config(), residual))
+    for norm in ("affine", "plain"):
+        with pytest.raises(UserError, match=rf"^model\.norm={norm}: model\.name=residual_mlp .*; allowed is none\.$"):
+            check(replace(Config(), residual | {"model.norm": norm}))
+    with pytest.raises(UserError, match=r"^model\.depth=1: .*; allowed is at least 2\.$"):
+        check(replace(Config(), residual | {"model.depth": 1}))
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 9])
 def test_a_batch_of_one_sample_is_refused_where_there_is_batch_norm(batch_size: int) -> None:
     values = {"data.samples": 10, "train.batch_size": batch_size}

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from nc_runner.config import Config
+from nc_runner.config import Config, Norm
 from nc_runner.errors import UserError
 from nc_runner.trials import make_stacks, make_trials, trial_id
 
@@ -72,3 +72,18 @@ def test_stacks_hold_equal_networks_and_every_trial_once(small: Config) -> None:
             assert len({(t.config.model.norm, t.config.model.width) for t in stack}) == 1
     assert len(make_stacks(trials, cuda=True)) == 4
     assert all(len(s) == 1 for s in make_stacks(trials, cuda=False) if s[0].config.model.width == 200)
+
+
+@pytest.mark.parametrize(
+    ("width", "samples", "sizes"),
+    [(16, 20, {50}), (32, 100, {20}), (64, 100, {8, 4}), (100, 200, {3, 1}), (200, 10_000, {1})],
+)
+def test_a_full_batch_stack_fits_a_core_s_cache(small: Config, width: int, samples: int, sizes: set[int]) -> None:
+    data = dataclasses.replace(small.data, samples=samples, dim=10, classes=10)
+    model = dataclasses.replace(small.model, width=width, depth=5, norm=Norm.none, bias=False)
+    train = dataclasses.replace(small.train, batch_size=None)
+    trials = make_trials(dataclasses.replace(small, seeds=100, data=data, model=model, train=train))
+    stacks = make_stacks(trials, cuda=False)
+    assert {len(stack) for stack in stacks} == sizes
+    assert [trial for stack in stacks for trial in stack] == trials
+    assert len(make_stacks(trials, cuda=True)) == 1

@@ -37,15 +37,16 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
         batch = dict(network.features(x, batch_statistics=True))
         yield last, "feature_second_moment_batch", batch[last].double().square().sum(-1).mean(-1)
         if (gamma := network.params.get(f"{last}.gamma")) is not None:
-            below = batch[last - 1].transpose(0, 1).flatten(1) if last > 1 else x.repeat(1, network.trials)
-            variance = network.activation(last, below).double().var(0, correction=0).view_as(gamma)
+            below = batch[last - 1] if last > 1 else x.expand(network.trials, -1, -1)
+            variance = network.activation(last, below).double().var(1, correction=0)
             shrunk = gamma.double().square() * variance / (variance + config.model.batch_norm_eps)
             yield last, "gamma_squared_norm_with_eps", shrunk.sum(-1)
     for name in ("gamma", "beta"):
         if (vector := network.params.get(f"{last}.{name}")) is not None:
             yield last, f"{name}_squared_norm", vector.double().square().sum(-1)
     yield network.depth, "weight_squared_norm", weight.double().square().sum((-2, -1))
-    yield network.depth, "bias_squared_norm", network.params[f"{network.depth}.bias"].double().square().sum(-1)
+    if (bias := network.output_layer()[1]) is not None:
+        yield network.depth, "bias_squared_norm", bias.double().square().sum(-1)
     for name, value in geometry.fit(outputs[network.depth], y):
         yield None, name, value
 

@@ -7,22 +7,34 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.config import ModelConfig, ModelName
+from nc_runner.config import LossName, ModelConfig, ModelName
 from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP
+from nc_runner.models.residual_mlp import ResidualMLP
 from nc_runner.models.ulpm import ULPM
 
-__all__ = ["MLP", "ULPM", "FreeFeatures", "Network", "build"]
+__all__ = ["MLP", "ULPM", "FreeFeatures", "Network", "ResidualMLP", "build"]
 
 Network = MLP | FreeFeatures | ULPM
 
 
 def build(
-    config: ModelConfig, x: Tensor, classes: int, seeds: Sequence[int], *, device: torch.device, dtype: torch.dtype
+    config: ModelConfig,
+    x: Tensor,
+    classes: int,
+    seeds: Sequence[int],
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    loss: LossName = LossName.cross_entropy,
 ) -> Network:
-    """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``."""
+    """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``.
+
+    Free features know the cross-entropy alone.
+    """
     if config.name is ModelName.free_features:
         return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)
     if config.name is ModelName.ulpm:
         return ULPM(config, len(x), classes, seeds, device=device, dtype=dtype)
-    return MLP(config, x.shape[1], classes, seeds, device=device, dtype=dtype)
+    network = ResidualMLP if config.name is ModelName.residual_mlp else MLP
+    return network(config, x.shape[1], classes, seeds, device=device, dtype=dtype, loss=loss)

@@ -74,10 +74,9 @@ class FreeFeatures:
         """
         features, of_features = self.scaled("1.features")
         weight, of_weight = self.scaled("2.weight")
-        loss = losses.cross_entropy((features @ weight.mT).transpose(0, 1).flatten(1), targets)
-        grad = loss.grad.view_as(targets).transpose(0, 1)
-        self._backward("1.features", grad @ weight, features, of_features)
-        self._backward("2.weight", grad.mT @ features, weight, of_weight)
+        loss = losses.cross_entropy(features @ weight.mT, targets.transpose(0, 1))
+        self._backward("1.features", loss.grad @ weight, features, of_features)
+        self._backward("2.weight", loss.grad.mT @ features, weight, of_weight)
         return loss
 
     def _backward(self, name: str, grad: Tensor, scaled: Tensor, factor: Tensor) -> None:

@@ -1,9 +1,9 @@
 """The layers of a stack, forward and backward, each for all trials at once.
 
-An activation is one matrix ``[B, T*C]``, the trials side by side, so that BatchNorm over (trial, channel) is the
-ordinary BatchNorm and a stack of one trial costs nothing for being a stack. Weights lead with the trial,
-``[T, out, in]``; vectors are ``[T, C]``. Backward passes are written out: at these sizes autograd's bookkeeping
-costs a third of the arithmetic again.
+Everything leads with the trial: an activation is ``[T, B, C]``, a weight ``[T, out, in]``, a vector ``[T, C]``. In
+memory each trial's activation is a matrix of its own, which the products like best; where a BatchNorm follows, the
+trials lie side by side in one matrix ``[B, T*C]``, so that BatchNorm over (trial, channel) is the ordinary BatchNorm.
+Backward passes are written out: at these sizes autograd's bookkeeping costs a third of the arithmetic again.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.default
 _threshold_backward = torch.ops.aten.threshold_backward.default
 
 
-def split_trials(h: Tensor, trials: int) -> Tensor:
+def side_by_side(h: Tensor) -> Tensor:
+    """``[T, B, C]`` as ``[B, T*C]``: a view where the memory is so laid out, or T is 1."""
+    return h[0] if len(h) == 1 else h.transpose(0, 1).flatten(1)
+
+
+def split_trials(rows: Tensor, trials: int) -> Tensor:
     """``[B, T*C]`` as ``[T, B, C]``, a view."""
-    return h.view(len(h), trials, -1).transpose(0, 1)
+    return rows.unsqueeze(0) if trials == 1 else rows.view(len(rows), trials, -1).transpose(0, 1)
 
 
 def uses_onednn(weight: Tensor) -> bool:
@@ -43,38 +48,72 @@ def onednn_linear(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return product
 
 
-def linear(h: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``h W^T + b`` of each trial: [B, T*in], [T, out, in], [T, out] -> [B, T*out]."""
-    trials, rows, _ = weight.shape
-    if uses_onednn(weight):
-        return onednn_linear(h, weight[0], bias[0])
-    if trials == 1:
-        return torch.addmm(bias[0], h, weight[0].t())
-    out = h.new_empty(len(h), trials * rows)
-    torch.bmm(split_trials(h, trials), weight.mT, out=split_trials(out, trials))
-    return out.add_(bias.reshape(-1))
+class Linear:
+    """One linear layer of a stack, made once: views of its parameters and gradients, and the product that suits them.
+
+    Args:
+        weight: [T, out, in], with room ``into_weight`` for its gradient; bias: [T, out] or None, likewise.
+        inputs_beside, outputs_beside: whether gradients at inputs, and outputs, go to a BatchNorm.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        into_weight: Tensor,
+        into_bias: Tensor | None,
+        *,
+        inputs_beside: bool,
+        outputs_beside: bool,
+    ) -> None:
+        self.weight, self.bias, self.into_weight, self.into_bias = weight, bias, into_weight, into_bias
+        self.inputs_beside, self.outputs_beside = (
+            beside and len(weight) > 1 for beside in (inputs_beside, outputs_beside)
+        )
+        self.transposed = weight.mT
+        self.bias_row = None if bias is None else bias.unsqueeze(1)
+        self.onednn = uses_onednn(weight)
+        if self.onednn:
+            self.matrix, self.matrix_transposed, self.into_matrix = weight[0], weight[0].t(), into_weight[0]
+            self.vector = None if bias is None else bias[0]
+
+    def __call__(self, h: Tensor) -> Tensor:
+        """``h W^T + b`` of each trial: [T, B, in] -> [T, B, out]."""
+        if self.onednn:
+            return onednn_linear(h[0], self.matrix, self.vector).unsqueeze(0)
+        out = _product(h, self.transposed, self.outputs_beside)
+        if self.bias is None or self.bias_row is None:
+            return out
+        if self.outputs_beside:  # rows of T*C are faster to add to than rows of C
+            side_by_side(out).add_(self.bias.flatten())
+            return out
+        return out.add_(self.bias_row)
+
+    def gradient(self, grad: Tensor, h: Tensor) -> None:
+        """Write the gradients of weight and bias, from that at the output and the input ``h``."""
+        if self.into_bias is not None:
+            torch.sum(grad, 1, out=self.into_bias)
+        if self.onednn:
+            self.into_matrix.copy_(onednn_linear(grad[0].t(), h[0].t()))
+        else:
+            _multiply(grad.mT, h, self.into_weight)
+
+    def to_input(self, grad: Tensor) -> Tensor:
+        """The gradient at the input from that at the output."""
+        if self.onednn:
+            return onednn_linear(grad[0], self.matrix_transposed).unsqueeze(0)
+        return _product(grad, self.weight, self.inputs_beside)
 
 
-def linear_backward(
-    grad: Tensor, h: Tensor, weight: Tensor, *, into_weight: Tensor, into_bias: Tensor, to_input: bool
-) -> Tensor | None:
-    """Write the gradients of weight and bias, return that of the input (None unless ``to_input``)."""
-    trials, _, columns = weight.shape
-    if trials == 1:
-        torch.sum(grad, 0, out=into_bias[0])
-        if uses_onednn(weight):
-            into_weight[0].copy_(onednn_linear(grad.t(), h.t()))
-            return onednn_linear(grad, weight[0].t()) if to_input else None
-        torch.mm(grad.t(), h, out=into_weight[0])
-        return torch.mm(grad, weight[0]) if to_input else None
-    each = split_trials(grad, trials)
-    torch.sum(each, 1, out=into_bias)
-    torch.bmm(each.mT, split_trials(h, trials), out=into_weight)
-    if not to_input:
-        return None
-    out = h.new_empty(len(h), trials * columns)
-    torch.bmm(each, weight, out=split_trials(out, trials))
-    return out
+def _product(a: Tensor, b: Tensor, beside: bool) -> Tensor:
+    if not beside:
+        return torch.bmm(a, b)
+    return _multiply(a, b, split_trials(a.new_empty(a.shape[1], len(a) * b.shape[2]), len(a)))
+
+
+def _multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
+    """``torch.bmm`` into ``out``, which on a CPU is a loop over the trials where ``out`` is not contiguous."""
+    return torch.bmm(a, b, out=out) if out.is_contiguous() else out.copy_(torch.bmm(a, b))
 
 
 def activation_(z: Tensor, slope: float) -> Tensor:
@@ -92,7 +131,7 @@ def activation_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
 
 
 class Normalized(NamedTuple):
-    """BatchNorm's output and what its backward pass needs."""
+    """BatchNorm's output [T, B, C], and what its backward pass needs: two vectors [T*C]."""
 
     out: Tensor
     mean: Tensor
@@ -110,13 +149,16 @@ def batch_norm(
     momentum: float,
     eps: float,
 ) -> Normalized:
-    """BatchNorm of each channel of each trial: ``h [B, T*C]``, everything else [T, C].
+    """BatchNorm of each channel of each trial: ``h [T, B, C]`` side by side in memory, everything else [T, C].
 
     In train mode the batch's statistics normalise and the running ones are updated in place, as torch does
     (biased variance to normalise, unbiased in the running average). The running statistics are contiguous.
     """
     scale, shift = (None if v is None else v.reshape(-1) for v in (gamma, beta))
-    return Normalized(*_batch_norm(h, scale, shift, running_mean.view(-1), running_var.view(-1), train, momentum, eps))
+    out, mean, inverse_std = _batch_norm(
+        side_by_side(h), scale, shift, running_mean.view(-1), running_var.view(-1), train, momentum, eps
+    )
+    return Normalized(split_trials(out, len(h)), mean, inverse_std)
 
 
 def batch_norm_backward(
@@ -133,9 +175,18 @@ def batch_norm_backward(
     affine = gamma is not None
     scale = None if gamma is None else gamma.reshape(-1)
     grad_h, grad_gamma, grad_beta = _batch_norm_backward(
-        grad, h, scale, None, None, saved.mean, saved.inverse_std, True, eps, [True, affine, affine]
+        side_by_side(grad),
+        side_by_side(h),
+        scale,
+        None,
+        None,
+        saved.mean,
+        saved.inverse_std,
+        True,
+        eps,
+        [True, affine, affine],
     )
     if into_gamma is not None and into_beta is not None:
         into_gamma.copy_(grad_gamma.view_as(into_gamma))
         into_beta.copy_(grad_beta.view_as(into_beta))
-    return grad_h  # type: ignore[no-any-return]
+    return split_trials(grad_h, len(h))

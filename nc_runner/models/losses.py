@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from nc_runner.config import LossName
+
 
 class Loss(NamedTuple):
-    """Per-trial loss [T], the gradient of each trial's loss at its outputs [B, T*K], and the count correct [T]."""
+    """Per-trial loss [T], the gradient of each trial's loss at its outputs [T, B, K], and the count correct [T]."""
 
     value: Tensor
     grad: Tensor
     correct: Tensor
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Loss:
-    """Mean cross-entropy over the batch of ``logits [B, T*K]`` against one-hot ``targets [B, T, K]``."""
-    log_p = torch.log_softmax(logits.view_as(targets), -1)
-    grad = log_p.exp().sub_(targets).div_(len(logits))
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Loss:
+    """Mean cross-entropy over the batch of logits ``outputs [T, B, K]`` against one-hot ``targets [T, B, K]``."""
+    log_p = torch.log_softmax(outputs, -1)
+    grad = log_p.exp().sub_(targets).div_(outputs.shape[1])
     log_p_label = (log_p * targets).sum(-1)
-    correct = (log_p_label >= log_p.amax(-1)).sum(0)
-    return Loss(-log_p_label.mean(0), grad.view_as(logits), correct)
+    return Loss(-log_p_label.mean(1), grad, correct(outputs, targets))
+
+
+def mse(outputs: Tensor, targets: Tensor) -> Loss:
+    """``sum_i ||f_i - y_i||^2 / (2B)`` of ``outputs [T, B, K]`` against one-hot ``targets [T, B, K]``."""
+    batch = outputs.shape[1]
+    residual = outputs - targets
+    value = residual.square().sum((1, 2)).div_(2 * batch)
+    return Loss(value, residual.div_(batch), correct(outputs, targets))
+
+
+def correct(outputs: Tensor, targets: Tensor) -> Tensor:
+    """How many samples [T] have their largest output at their label, the first of equal ones."""
+    return targets.gather(2, outputs.argmax(-1, keepdim=True)).count_nonzero((1, 2))
+
+
+LOSSES: Mapping[LossName, Callable[[Tensor, Tensor], Loss]] = {
+    LossName.cross_entropy: cross_entropy,
+    LossName.mse: mse,
+}

@@ -7,15 +7,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nc_runner.config import Activation, ModelConfig, Norm
+from nc_runner.config import Activation, LossName, ModelConfig, Norm
 from nc_runner.models import layers, losses, parameters
 from nc_runner.rng import generator
 
 SLOPES = {Activation.relu: 0.0, Activation.leaky_relu: 0.01, Activation.linear: 1.0}
+
+
+class Passed(NamedTuple):
+    """What a forward pass leaves for the backward pass."""
+
+    inputs: list[Tensor]
+    """Of each linear layer, [T, B, in]."""
+    activated: list[Tensor]
+    """Of each hidden layer, after its activation, [T, B, C]."""
+    normalised: list[layers.Normalized]
+    """Of each hidden layer; empty without BatchNorm."""
+    outputs: Tensor
+    """[T, B, K]."""
 
 
 class MLP:
@@ -30,8 +44,10 @@ class MLP:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        loss: LossName = LossName.cross_entropy,
     ) -> None:
         self.config = config
+        self.loss = losses.LOSSES[loss]
         self.depth = config.depth
         self.trials = len(seeds)
         self.slope = SLOPES[config.activation]
@@ -39,7 +55,9 @@ class MLP:
         shapes: dict[str, tuple[int, ...]] = {}
         statistics: dict[str, tuple[int, ...]] = {}
         for i in range(1, config.depth + 1):
-            shapes |= {f"{i}.weight": (widths[i], widths[i - 1]), f"{i}.bias": (widths[i],)}
+            shapes[f"{i}.weight"] = (widths[i], widths[i - 1])
+            if config.bias:
+                shapes[f"{i}.bias"] = (widths[i],)
             if i < config.depth and config.norm is not Norm.none:
                 statistics |= {f"{i}.running_mean": (widths[i],), f"{i}.running_var": (widths[i],)}
                 if config.norm is Norm.affine:
@@ -49,31 +67,38 @@ class MLP:
         self.params = parameters.views(self.flat, shapes)
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers = {n: torch.zeros(self.trials, *s, device=device, dtype=dtype) for n, s in statistics.items()}
+        self.linear = {
+            i: layers.Linear(
+                self.params[f"{i}.weight"],
+                self.params.get(f"{i}.bias"),
+                self.grads[f"{i}.weight"],
+                self.grads.get(f"{i}.bias"),
+                inputs_beside=bool(self.buffers),
+                outputs_beside=bool(self.buffers) and i < config.depth,
+            )
+            for i in range(1, config.depth + 1)
+        }
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
         """Weights and biases uniform in +-1/sqrt(fan_in), a generator a trial, so it never sees its neighbours."""
         for t, seed in enumerate(seeds):
             random = generator(seed, "init")
-            for i in range(1, self.depth + 1):
-                weight, bias = self.params[f"{i}.weight"][t], self.params[f"{i}.bias"][t]
-                bound = 1 / math.sqrt(weight.shape[1])
-                for tensor in (weight, bias):
-                    tensor.copy_(torch.empty(tensor.shape).uniform_(-bound, bound, generator=random))
+            for layer in self.linear.values():
+                bound = 1 / math.sqrt(layer.weight.shape[2])
+                for tensor in (layer.weight,) if layer.bias is None else (layer.weight, layer.bias):
+                    tensor[t].copy_(torch.empty(tensor.shape[1:]).uniform_(-bound, bound, generator=random))
         for name, tensor in (self.params | self.buffers).items():
             if name.endswith(("gamma", "running_var")):
                 tensor.fill_(1.0)
 
+    def output_layer(self) -> tuple[Tensor, Tensor | None]:
+        """Weight [T, K, D] and bias [T, K], or None, of the last linear layer."""
+        return self.linear[self.depth].weight, self.linear[self.depth].bias
+
     def activation(self, i: int, h: Tensor) -> Tensor:
-        """Hidden layer i's activation before its BatchNorm, [B, T*C], from the layer's input h [B, T*D]."""
-        return layers.activation_(self._linear(i, h), self.slope)
-
-    def output_layer(self) -> tuple[Tensor, Tensor]:
-        """Weight [T, K, D] and bias [T, K] of the last linear layer."""
-        return self.params[f"{self.depth}.weight"], self.params[f"{self.depth}.bias"]
-
-    def _linear(self, i: int, h: Tensor) -> Tensor:
-        return layers.linear(h, self.params[f"{i}.weight"], self.params[f"{i}.bias"])
+        """Hidden layer i's activation before its BatchNorm, [T, B, C], from the layer's input h [T, B, D]."""
+        return layers.activation_(self.linear[i](h), self.slope)
 
     def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:
         return layers.batch_norm(
@@ -94,7 +119,37 @@ class MLP:
             x: the trials' inputs [B, T, D].
             targets: their one-hot labels [B, T, K].
         """
-        inputs, activated, normalised = [x.flatten(1)], [], []
+        passed = self._forward(x.transpose(0, 1))
+        loss = self.loss(passed.outputs, targets.transpose(0, 1))
+        for i, h, delta in self._backward(passed, loss.grad):
+            self.linear[i].gradient(delta, h)
+        return loss
+
+    def backpropagated(self, x: Tensor, targets: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Of each linear layer, from the last to the first: (layer, its inputs z, its signals delta).
+
+        delta_i is the gradient of sample i's own loss at the layer's output before its activation, so that the
+        gradient of the mean loss at the weight is ``(1/N) delta^T z``.
+
+        Args:
+            x: inputs [N, D], the same for all trials.
+            targets: one-hot labels [N, K].
+
+        Returns:
+            Inputs [T, N, in] and signals [T, N, out].
+
+        Raises:
+            ValueError: the network has BatchNorm, through which the samples' losses are not separate.
+        """
+        if self.buffers:
+            raise ValueError("a network with BatchNorm has no loss of one sample alone.")
+        passed = self._forward(x.expand(self.trials, -1, -1))
+        loss = self.loss(passed.outputs, targets.expand(self.trials, -1, -1))
+        yield from self._backward(passed, loss.grad * len(x))
+
+    def _forward(self, x: Tensor) -> Passed:
+        """In train mode, from x [T, B, D]."""
+        inputs, activated, normalised = [x], [], []
         for i in range(1, self.depth):
             activated.append(self.activation(i, inputs[-1]))
             if self.buffers:
@@ -102,34 +157,25 @@ class MLP:
                     self._normalise(i, activated[-1], train=True, momentum=self.config.batch_norm_momentum)
                 )
             inputs.append(normalised[-1].out if self.buffers else activated[-1])
-        loss = losses.cross_entropy(self._linear(self.depth, inputs[-1]), targets)
-        grad = self._linear_backward(self.depth, loss.grad, inputs[-1])
+        return Passed(inputs, activated, normalised, self.linear[self.depth](inputs[-1]))
+
+    def _backward(self, passed: Passed, grad: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Every linear layer from the last, its inputs and the gradient at its output; fills BatchNorm's ``grads``."""
+        yield self.depth, passed.inputs[-1], grad
         for i in range(self.depth - 1, 0, -1):
-            assert grad is not None
+            grad, activated = self.linear[i + 1].to_input(grad), passed.activated[i - 1]
             if self.buffers:
                 grad = layers.batch_norm_backward(
                     grad,
-                    activated[i - 1],
+                    activated,
                     self.params.get(f"{i}.gamma"),
-                    normalised[i - 1],
+                    passed.normalised[i - 1],
                     eps=self.config.batch_norm_eps,
                     into_gamma=self.grads.get(f"{i}.gamma"),
                     into_beta=self.grads.get(f"{i}.beta"),
                 )
-            grad = self._linear_backward(
-                i, layers.activation_backward(grad, activated[i - 1], self.slope), inputs[i - 1]
-            )
-        return loss
-
-    def _linear_backward(self, i: int, grad: Tensor, h: Tensor) -> Tensor | None:
-        return layers.linear_backward(
-            grad,
-            h,
-            self.params[f"{i}.weight"],
-            into_weight=self.grads[f"{i}.weight"],
-            into_bias=self.grads[f"{i}.bias"],
-            to_input=i > 1,  # nothing needs the gradient at the data
-        )
+            grad = layers.activation_backward(grad, activated, self.slope)
+            yield i, passed.inputs[i - 1], grad
 
     def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:
         """In eval mode, the output of each layer on ``x [N, D]``: pairs (layer from 1, [T, N, C]).
@@ -138,9 +184,9 @@ class MLP:
         pair is (depth, logits). With ``batch_statistics`` each BatchNorm uses the statistics of ``x`` itself, as in
         train mode with ``x`` as the one batch; the running statistics stay as they are either way.
         """
-        h = x.repeat(1, self.trials)
+        h = x.expand(self.trials, -1, -1)
         for i in range(1, self.depth + 1):
-            h = self.activation(i, h) if i < self.depth else self._linear(i, h)
+            h = self.activation(i, h) if i < self.depth else self.linear[i](h)
             if i < self.depth and self.buffers:
                 h = self._normalise(i, h, train=batch_statistics, momentum=0.0).out
-            yield i, layers.split_trials(h, self.trials)
+            yield i, h

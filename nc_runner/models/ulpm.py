@@ -65,10 +65,9 @@ class ULPM:
             targets: one-hot labels [N, T, K] of all samples, in order.
         """
         features, weight = self.params["1.features"], self.params["2.weight"]
-        loss = losses.cross_entropy((features @ weight.mT).transpose(0, 1).flatten(1), targets)
-        grad = loss.grad.view_as(targets).transpose(0, 1)
-        torch.matmul(grad, weight, out=self.grads["1.features"])
-        torch.matmul(grad.mT, features, out=self.grads["2.weight"])
+        loss = losses.cross_entropy(features @ weight.mT, targets.transpose(0, 1))
+        torch.matmul(loss.grad, weight, out=self.grads["1.features"])
+        torch.matmul(loss.grad.mT, features, out=self.grads["2.weight"])
         return loss
 
     def features(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:

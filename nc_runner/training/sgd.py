@@ -54,6 +54,7 @@ class SGD:
             [trial.seed for trial in trials],
             device=device,
             dtype=dtype,
+            loss=self.config.train.loss,
         )
         self.momentum_buffer = torch.zeros_like(self.network.flat)
 
@@ -70,6 +71,7 @@ class SGD:
         self.loss_sum = torch.zeros(len(trials), device=device, dtype=torch.float64)
         self.correct = torch.zeros(len(trials), device=device, dtype=torch.int64)
         self.order: Tensor | None = None
+        self.drops = 0
         self._update: Callable[[Tensor], None] = self.update
         if device.type == "cuda":
             self._update = CapturedUpdate(self.update, self.state)
@@ -133,26 +135,35 @@ class SGD:
         """Set the epoch's step sizes and the order in which each trial sees its samples, [N, T] on the device."""
         train, samples = self.config.train, len(self.x)
         drops = sum(epoch >= fraction * train.epochs for fraction in train.lr_milestones)
-        self.lr.copy_(self.initial_lr * train.lr_gamma**drops)
+        if drops != self.drops:
+            self.lr.copy_(self.initial_lr * train.lr_gamma**drops)
+            self.drops = drops
         seeds = [trial.seed for trial in self.trials]
         if self.batch_size == samples:  # one batch has no order, and the same order keeps its sums the same
-            self.order = torch.arange(samples, device=self.device)[:, None].expand(-1, len(seeds))
+            if self.order is None:
+                self.order = torch.arange(samples, device=self.device)[:, None].expand(-1, len(seeds))
             return
         orders = {seed: minibatch_order(seed, epoch, samples) for seed in set(seeds)}
         self.order = torch.stack([orders[seed] for seed in seeds], dim=1).to(self.device)
 
     def update(self, batch: Tensor) -> None:
         """One SGD step on the samples ``batch`` int64 [B, T]; nothing in it waits for the device."""
-        rows = batch.flatten()
-        x = self.x.index_select(0, rows).view(*batch.shape, -1)
-        targets = self.targets.index_select(0, rows).view(*batch.shape, -1)
-        loss = self.network.loss_and_gradient(x, targets)
+        loss = self.network.loss_and_gradient(self._rows(self.x, batch), self._rows(self.targets, batch))
         flat, grad = self.network.flat, self.network.flat_grad
         grad.addcmul_(flat, self.weight_decay)
         self.momentum_buffer.mul_(self.momentum).add_(grad)
         flat.addcmul_(self.momentum_buffer, self.lr, value=-1)
         self.loss_sum.add_(loss.value, alpha=len(batch))
         self.correct.add_(loss.correct)
+
+    def _rows(self, of: Tensor, batch: Tensor) -> Tensor:
+        """Each trial's rows of ``of [N, C]``, [B, T, C], a trial after the other in memory.
+
+        Of the full batch, whose order is the data's own, it is a view of the data.
+        """
+        if len(batch) == len(of):
+            return of.unsqueeze(1).expand(-1, len(self.trials), -1)
+        return of.index_select(0, batch.t().flatten()).view(len(self.trials), len(batch), -1).transpose(0, 1)
 
     def epoch_loss(self) -> Tensor:
         """Mean training loss [T] over the samples seen so far in this epoch, or over the epoch just ended."""

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from reference import ACTIVATIONS, as_torch
+from reference import ACTIVATIONS, as_torch, linears, loss_of
 from torch import nn
 
-from nc_runner.config import Activation, ModelConfig, Norm
+from nc_runner.config import Activation, LossName, ModelConfig, Norm
 from nc_runner.models import MLP, layers
 
 CPU = torch.device("cpu")
@@ -11,14 +11,15 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("norm", Norm)
 @pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize(("bias", "loss_name"), [(True, LossName.cross_entropy), (False, LossName.mse)])
 @pytest.mark.parametrize(
     ("trials", "width", "dtype"), [(1, 6, torch.float64), (3, 6, torch.float64), (1, 128, torch.float32)]
 )
 def test_loss_gradients_and_features_are_torch_s(
-    norm: Norm, activation: Activation, trials: int, width: int, dtype: torch.dtype
+    norm: Norm, activation: Activation, bias: bool, loss_name: LossName, trials: int, width: int, dtype: torch.dtype
 ) -> None:
-    config = ModelConfig(depth=3, width=width, norm=norm, activation=activation)
-    network = MLP(config, 5, 4, range(trials), device=CPU, dtype=dtype)
+    config = ModelConfig(depth=3, width=width, norm=norm, activation=activation, bias=bias)
+    network = MLP(config, 5, 4, range(trials), device=CPU, dtype=dtype, loss=loss_name)
     if norm is Norm.affine:  # away from the initial gamma 1, beta 0
         for i in (1, 2):
             network.params[f"{i}.gamma"].uniform_(0.5, 1.5)
@@ -30,15 +31,16 @@ def test_loss_gradients_and_features_are_torch_s(
     tolerance = {"rtol": 1e-10, "atol": 1e-12} if dtype is torch.float64 else {"rtol": 2e-4, "atol": 1e-6}
     for t, reference in enumerate(references):
         logits = reference.train()(x[:, t])
-        expected = nn.functional.cross_entropy(logits, y[:, t])
+        expected = loss_of(loss_name, logits, y[:, t])
         expected.backward()
         torch.testing.assert_close(loss.value[t], expected.detach(), **tolerance)
         assert loss.correct[t] == (logits.argmax(1) == y[:, t]).sum()
-        linears = [m for m in reference if isinstance(m, nn.Linear)]
         norms = [m for m in reference if isinstance(m, nn.BatchNorm1d)]
-        for i, module in enumerate(linears, 1):
+        for i, module in enumerate(linears(reference), 1):
             torch.testing.assert_close(network.grads[f"{i}.weight"][t], module.weight.grad, **tolerance)
-            torch.testing.assert_close(network.grads[f"{i}.bias"][t], module.bias.grad, **tolerance)
+            if bias:
+                torch.testing.assert_close(network.grads[f"{i}.bias"][t], module.bias.grad, **tolerance)
+            assert (f"{i}.bias" in network.params) is bias
         for i, module in enumerate(norms, 1):
             torch.testing.assert_close(network.buffers[f"{i}.running_mean"][t], module.running_mean, **tolerance)
             torch.testing.assert_close(network.buffers[f"{i}.running_var"][t], module.running_var, **tolerance)
@@ -101,8 +103,10 @@ def test_initial_weights_are_uniform_in_torch_s_default_range() -> None:
 
 
 def test_onednn_and_mm_agree() -> None:
-    a, b, bias = torch.randn(128, 200), torch.randn(150, 200), torch.randn(150)
-    weight = b.unsqueeze(0)
-    if not layers.uses_onednn(weight):
+    h, weight, bias = torch.randn(1, 128, 200), torch.randn(1, 150, 200), torch.randn(1, 150)
+    layer = layers.Linear(
+        weight, bias, torch.empty_like(weight), torch.empty_like(bias), inputs_beside=False, outputs_beside=False
+    )
+    if not layer.onednn:
         pytest.skip("this torch has no oneDNN")
-    torch.testing.assert_close(layers.linear(a, weight, bias[None]), a @ b.T + bias, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(layer(h), h @ weight.mT + bias, rtol=1e-4, atol=1e-4)

@@ -2,10 +2,10 @@ import dataclasses
 
 import pytest
 import torch
-from reference import as_torch
+from reference import as_torch, linears, loss_of
 from torch import nn
 
-from nc_runner.config import Config, DataName, ModelName, Norm, Precision
+from nc_runner.config import Activation, Config, DataName, LossName, ModelName, Norm, Precision
 from nc_runner.data import load
 from nc_runner.rng import minibatch_order
 from nc_runner.theory import min_cross_entropy
@@ -49,6 +49,55 @@ def test_equals_torch_nn_and_torch_optim_sgd_trial_by_trial(small: Config, norm:
         torch.testing.assert_close(
             stack.network.params["3.weight"][t], module[-1].weight.detach(), rtol=1e-8, atol=1e-10
         )
+
+
+@pytest.mark.parametrize("name", [ModelName.mlp, ModelName.residual_mlp])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("loss", LossName)
+@pytest.mark.parametrize("batch_size", [16, None])
+def test_the_first_layer_s_own_weight_decay_is_torch_s_of_a_parameter_group(
+    small: Config, name: ModelName, bias: bool, loss: LossName, batch_size: int | None
+) -> None:
+    small.model.name, small.model.norm, small.model.bias, small.model.depth = name, Norm.none, bias, 4
+    small.model.activation = Activation.leaky_relu
+    small.train.loss, small.train.batch_size, small.train.lr_milestones = loss, batch_size, []
+    small.grid = {"train.weight_decay,train.weight_decay_first": [[1e-2, 0.3], [0.2, 0.0], [0.1, None]]}
+    stack = training(small)
+    modules = [as_torch(stack.network, t) for t in range(3)]
+    x, y = load(small.data)
+    while not stack.finished:
+        stack.advance()
+    for t, (trial, module) in enumerate(zip(stack.trials, modules, strict=True)):
+        train, (first, *rest) = trial.config.train, linears(module)
+        own = train.weight_decay if train.weight_decay_first is None else train.weight_decay_first
+        groups = [
+            {"params": first.parameters(), "weight_decay": own},
+            {"params": [p for layer in rest for p in layer.parameters()], "weight_decay": train.weight_decay},
+        ]
+        optimiser = torch.optim.SGD(groups, train.learning_rate, train.momentum)
+        for epoch in range(train.epochs):
+            order = minibatch_order(trial.seed, epoch, len(x)) if batch_size else torch.arange(len(x))
+            for batch in order.split(batch_size or len(x)):
+                optimiser.zero_grad()
+                loss_of(loss, module(x[batch].double()), y[batch]).backward()
+                optimiser.step()
+        for i, layer in enumerate((first, *rest), 1):
+            for part, expected in layer.named_parameters():
+                got = stack.network.params[f"{i}.{part}"][t]
+                torch.testing.assert_close(got, expected.detach(), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", [ModelName.mlp, ModelName.residual_mlp])
+def test_a_full_batch_stack_equals_its_trials_one_by_one(small: Config, name: ModelName) -> None:
+    small.model.name, small.model.norm, small.model.bias = name, Norm.none, False
+    small.train.batch_size, small.train.loss, small.seeds = None, LossName.mse, 5
+    stack, alone = training(small), [training(small, only=t) for t in range(5)]
+    for training_of in (stack, *alone):
+        while not training_of.finished:
+            training_of.advance()
+    for t, one in enumerate(alone):
+        torch.testing.assert_close(stack.network.flat[t], one.network.flat[0], rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(stack.epoch_loss()[t], one.epoch_loss()[0], rtol=1e-9, atol=1e-12)
 
 
 def test_a_stack_equals_its_trials_one_by_one(small: Config) -> None:
