@@ -46,6 +46,7 @@ class FreeFeatures:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers: dict[str, Tensor] = {}
         for t, seed in enumerate(seeds):

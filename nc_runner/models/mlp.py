@@ -65,6 +65,7 @@ class MLP:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers = {n: torch.zeros(self.trials, *s, device=device, dtype=dtype) for n, s in statistics.items()}
         self.linear = {

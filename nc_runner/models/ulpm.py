@@ -44,6 +44,7 @@ class ULPM:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
         self.grads = parameters.views(self.flat_grad, shapes)
         self.log1p_time = torch.full((self.trials,), math.nan, device=device, dtype=torch.float64)
         self.buffers: dict[str, Tensor] = {"log1p_time": self.log1p_time}

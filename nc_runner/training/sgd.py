@@ -64,6 +64,9 @@ class SGD:
 
         self.initial_lr, self.momentum = per_trial("learning_rate"), per_trial("momentum")
         self.weight_decay, self.lr = self._weight_decay(per_trial("weight_decay")), per_trial("learning_rate")
+        self.network.weight_decay = {
+            name: view.flatten(1)[:, 0] for name, view in self._by_name(self.weight_decay).items()
+        }
         self.batch_size = min(self.config.train.batch_size or len(x), len(x))
         self.probe_epochs = probe_epochs(self.config)
         self.steps_per_epoch = math.ceil(len(x) / self.batch_size)
@@ -82,12 +85,16 @@ class SGD:
         if all(decay is None for decay in of_first):
             return of_all
         decays = of_all.expand_as(self.network.flat).clone()
-        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in self.network.params.items()}
-        for name, view in parameters.views(decays, shapes).items():
+        for name, view in self._by_name(decays).items():
             for t, decay in enumerate(of_first):
                 if name.startswith("1.") and decay is not None:
                     view[t] = decay
         return decays
+
+    def _by_name(self, flat: Tensor) -> dict[str, Tensor]:
+        """Views [T, *shape] of what has a number a parameter [T, P], or a number a trial [T, 1]."""
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in self.network.params.items()}
+        return parameters.views(flat.expand_as(self.network.flat), shapes)
 
     @property
     def epoch(self) -> int:
