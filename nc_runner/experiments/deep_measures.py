@@ -93,7 +93,7 @@ def undecayed(results: Results) -> list[str]:
     if not len(short):
         return []
     return [
-        f"{len(short)} of {len(trials)} trials end before weight decay has had {DECAY_TIMES:g} of its times: step size "
-        f"/ (1 - momentum) * weight decay * steps is {short.min():.2g} at the least. Small singular values then show the "
+        f"{len(short)} of {len(trials)} trials end before weight decay has had {DECAY_TIMES:g} of its times: the least "
+        f"step size / (1 - momentum) * weight decay * steps is {short.min():.2g}. Small singular values then show the "
         "start and not the theory; take more train.epochs."
     ]

@@ -19,8 +19,9 @@ def setting(results: Results) -> str:
     config = results.config
     return (
         f"{config.model.depth}-layer {config.model.activation.name} networks of width {config.model.width} without "
-        f"biases; {config.data.samples} samples of K = {config.data.classes} Gaussians in {config.data.dim} dimensions, means "
-        f"{config.data.means.name}; full-batch descent on the mean squared error, {config.train.epochs:,} steps"
+        f"biases; {config.data.samples} samples of K = {config.data.classes} Gaussians in {config.data.dim} dimensions "
+        f"with {config.data.means.name} means; full-batch descent on the mean squared error, "
+        f"{config.train.epochs:,} steps"
     )
 
 
@@ -78,8 +79,8 @@ def bound_figure(results: Results) -> Figure:
     )
     caption(
         figure,
-        "Each weight at each probe: its distance from rank K and the computable bound (1/λ)[√(TCV(δ) TCV(z)) + ‖∇‖], "
-        f"which holds at any point. Large marks: after training; measured values below {floor:g} are drawn there. TCV: mean over "
+        "Each weight at each probe: its distance from rank K and the bound (1/λ)[√(TCV(δ) TCV(z)) + ‖∇‖], which holds "
+        f"at any point. Large marks: after training; measured values below {floor:g} are drawn there. TCV: mean over "
         f"samples. {setting(results)}.",
         width=110,
         below=3,
