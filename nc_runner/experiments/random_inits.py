@@ -89,7 +89,7 @@ def draw(results: Results) -> dict[str, Figure]:
         f"{config.model.activation.name} network of width {config.model.width} without biases. First three: mean "
         f"over layers 2 to {config.model.depth - 1}. Right: TCV, mean over samples, of the output of every layer. "
         f"{config.data.samples} samples of K = {config.data.classes} Gaussians, σ = {config.data.sigma:g}; weight "
-        f"decay {config.train.weight_decay:g}. Prediction: zero TCV, class means to one-hot targets, weight decay to 0.",
+        f"decay {config.train.weight_decay:g}. Predicted: zero TCV, class means to one-hot targets, decay to 0.",
         width=170,
         below=3,
     )

@@ -13,6 +13,8 @@ from nc_runner.experiments.rank_tcv_claims import DECAY, DISTANCE, FLOOR, SIGMA,
 from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.series import caption, seeds_phrase
 
+LEAST_X = 0.3  # where clusters without variation are drawn
+
 
 def setting(results: Results) -> str:
     """The network and data of a run, in words for its caption."""
@@ -62,18 +64,20 @@ def bound_figure(results: Results) -> Figure:
     """Distance and bound of every layer, trial and epoch against cluster variation over weight decay."""
     table = bounds(results)
     table = table[table["layer"] < results.config.model.depth]
-    x = np.sqrt(table["input_cluster_variation"].clip(lower=1e-18)) / table[DECAY]
+    x = (np.sqrt(table["input_cluster_variation"]) / table[DECAY]).clip(lower=LEAST_X)
     last = table["epoch"] == table.groupby("id")["epoch"].transform("max")
     figure, ax = plt.subplots(figsize=(6.4, 4.0))
     floor = 1e-8
     for rows, size, alpha in ((~last, 1.6, 0.25), (last, 4.5, 0.9)):
-        ax.plot(x[rows], table["rank_distance_bound"][rows], "_", color=ORANGE, markersize=2 * size, alpha=alpha)
+        ax.plot(x[rows], table["rank_distance_bound"][rows], "_", color=ORANGE, markersize=1.4 * size, alpha=alpha)
         ax.plot(x[rows], table["rank_distance"][rows].clip(lower=floor), "o", color=BLUE, markersize=size, alpha=alpha)
     handles = [
         mpl.lines.Line2D([], [], color=ORANGE, marker="_", linestyle="none", label="bound"),
         mpl.lines.Line2D([], [], color=BLUE, marker="o", linestyle="none", label="measured"),
     ]
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
+    if (x == LEAST_X).any():
+        ax.text(LEAST_X, 1.02, "TCV = 0", ha="center", fontsize=7.5, transform=ax.get_xaxis_transform())
     ax.set(
         xscale="log", yscale="log", xlabel="√TCV of the layer's inputs / λ", ylabel="distance from rank K  ‖W − W_K‖"
     )

@@ -105,7 +105,8 @@ def draw(results: Results) -> dict[str, Figure]:
     caption(
         figure,
         f"Frobenius norms in training, a line a seed. L = {depth}: a linear first layer, {depth - 2} blocks "
-        f"z + act(W z), a head; width {config.model.width}, no biases; inputs are K = {config.data.classes} orthonormal class means. "
+        f"z + act(W z), a head; width {config.model.width}, no biases; inputs are K = {config.data.classes} "
+        "orthonormal class means. "
         f"Weight decay λ = {config.train.weight_decay:g}, of the first layer δλ. Dashed: the optimum of linear blocks "
         "[derived], √K times K equal singular values.",
         width=130,
