@@ -11,7 +11,7 @@ from nc_runner.experiments.random_inits import PANELS, claims, draw, predicted_v
 CONFIG = Config(data=DataConfig(classes=3), model=ModelConfig(depth=4), train=TrainConfig(epochs=100))
 
 
-def results(*, bad: int = 0, objective: float = 1.0, **factors: float) -> Results:
+def results(*, bad: int = 0, objective: float = 1.0, rank: float = 3.0, **factors: float) -> Results:
     """Ten initialisations; ``metric=factor`` is what is left of one at the end, ``bad`` of them stay as they were."""
     trials, rows = [], []
     for seed in range(10):
@@ -20,6 +20,7 @@ def results(*, bad: int = 0, objective: float = 1.0, **factors: float) -> Result
         rows.append([name, 100, None, "objective", objective if seed == 0 else 1.0])
         for epoch in (1, 100):
             for layer in range(1, 5):
+                rows.append([name, epoch, layer, "numerical_rank", rank])
                 for metric, *_ in PANELS:
                     left = factors.get(metric, 1e-3) if seed >= bad else 1.0
                     rows.append([name, epoch, layer, metric, left if epoch == 100 else 1.0])
@@ -39,6 +40,7 @@ def test_each_can_fail() -> None:
     assert set(list(verdicts(results(bad=2)).values())[:3]) == {Verdict.not_reproduced}
     for metric, *_ in PANELS:
         assert verdicts(results(**{metric: 0.5}))[f"{metric}_falls"] is Verdict.not_reproduced
+    assert verdicts(results(rank=2.0))["rank_k"] is Verdict.not_reproduced
     assert verdicts(results(objective=1.2))["same_objective"] is Verdict.not_reproduced
 
 
