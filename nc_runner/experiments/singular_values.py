@@ -97,18 +97,18 @@ def spectra_figure(results: Results) -> Figure:
             if delta > 0 and len(trials):
                 row = trials.iloc[0]
                 k = np.arange(1, config.data.classes + 1)
-                ax.plot(k, np.full(len(k), row["predicted_first"]), "o", color=colours[0], markersize=3.2)
-                ax.plot(k, np.full(len(k), row["predicted_hidden"]), "o", color="black", markersize=3.2)
-            ax.set_ylim(bottom=0)
+                for level, colour in ((row["predicted_first"], colours[0]), (row["predicted_hidden"], "black")):
+                    ax.plot(k, np.full(len(k), level), "o", color=colour, markersize=3.2, markerfacecolor="none")
             if i == 0:
                 ax.set_title(f"δ = {delta:g}")
             if j == 0:
                 ax.set_ylabel(f"{activation}\nsingular value")
-        axes[-1, 0].set_xlim(0.5, count + 0.5)
+    for ax in axes[-1]:
+        ax.set(xlim=(0.5, count + 0.5), ylim=(0, None))
     figure.supxlabel("number of the singular value", fontsize=9, y=-0.01)
     handles = [mpl.lines.Line2D([], [], color=c, label=f"layer {n}") for n, c in enumerate(colours, 1)]
     words = "predicted, layers 2 and up (layer 1 in its colour)"
-    handles.append(mpl.lines.Line2D([], [], color="black", marker="o", linestyle="none", markersize=3.2, label=words))
+    handles.append(mpl.lines.Line2D([], [], color="black", marker="o", markerfacecolor="none", ls="none", label=words))
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.03), ncols=len(handles))
     figure.tight_layout()
     caption(
@@ -210,7 +210,8 @@ def approaches(rows: pd.DataFrame) -> Claim:
     deltas = ", ".join(f"{delta:g}" for delta in sorted(rows["delta"].unique(), reverse=True))
     return Claim(
         "approaches_as_delta_falls",
-        "Trained singular values approach the predicted ones as delta goes to 0 (Figure 2).",
+        "Trained singular values approach the predicted ones, each delta's own, as delta goes to 0 (Figure 2). The "
+        "time to get there grows like 1/delta.",
         f"mean distance at the smallest positive delta below that at the largest, or {LINEAR_TOLERANCE:g}, for each",
         f"for delta {deltas}: " + "; ".join(parts) if parts else "no positive delta",
         Claim.judge(all(falls) if len(set(rows["delta"])) > 1 else None),
