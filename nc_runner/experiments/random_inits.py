@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from nc_runner import metrics, theory
@@ -23,7 +24,7 @@ from nc_runner.models import MLP
 PANELS = (
     ("cluster_variation", "TCV", BLUE),
     ("relative_rank_distance", r"$\sum_{j>K} s_j^2 / \sum_j s_j^2$", ORANGE),
-    ("distance_from_prediction", "distance of singular values\nfrom the prediction", GREEN),
+    ("distance_from_prediction", "distance from predicted spectrum", GREEN),
 )
 FALLS = 10.0  # factor by which a quantity has to fall [choice]
 RANK_TOLERANCE = 1e-2  # of a singular value, relative to the largest, that counts for the rank [choice]
@@ -69,13 +70,14 @@ def curves(results: Results) -> pd.DataFrame:
 def draw(results: Results) -> dict[str, Figure]:
     """The three quantities over training, and TCV of every layer."""
     table, config = curves(results), results.config
-    figure, axes = plt.subplots(1, 4, figsize=(12.5, 2.9), gridspec_kw={"wspace": 0.42})
+    figure, axes = plt.subplots(1, 4, figsize=(13.0, 2.9), gridspec_kw={"wspace": 0.5})
     for ax, (metric, label, colour) in zip(axes, PANELS, strict=False):
         grouped = table.groupby("epoch")[metric]
         low, high, mean = grouped.min(), grouped.max(), grouped.mean()
         ax.fill_between(low.index / 100, low.clip(lower=1e-16), high, color=colour, alpha=0.2, linewidth=0)
         ax.plot(mean.index / 100, mean, color=colour)
         ax.set(xscale="log", yscale="log", xlabel="hundreds of epochs", ylabel=label)
+        ax.yaxis.set_minor_formatter(NullFormatter())
     of_layers = results.by_layer("cluster_variation")
     of_layers = of_layers[of_layers["status"] != "diverged"]
     colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.85, config.model.depth))
