@@ -43,13 +43,13 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
 def within_block_share(features: Tensor, y: Tensor) -> Tensor:
     """1 - ||B||_F^2 / ||G||_F^2 [T], with B the Gram matrix G after its entries are averaged over each class block.
 
-    Averaging over blocks is an orthogonal projection, so this is the share of G's squared norm that is not blocks. It is
-    summed as the squared deviation from B, which loses no digits where there is little.
+    Averaging over blocks is an orthogonal projection, so this is the share of G's squared norm that is not constant on
+    blocks. It is summed as the squared deviation from B, which loses no digits where there is little.
     """
     means = metrics.class_means(features, y)[..., y, :]
     gram = features @ features.mT
-    blocks = means @ means.mT
-    return (gram - blocks).square().sum((-2, -1)) / gram.square().sum((-2, -1))
+    deviation = gram - means @ means.mT
+    return deviation.square().sum((-2, -1)) / gram.square().sum((-2, -1))
 
 
 def mean_abs_class_cosine(features: Tensor, y: Tensor) -> Tensor:
@@ -59,7 +59,8 @@ def mean_abs_class_cosine(features: Tensor, y: Tensor) -> Tensor:
     cosines = directions @ directions.mT
     classes = cosines.shape[-1]
     off = ~torch.eye(classes, dtype=torch.bool, device=cosines.device)
-    return cosines[..., off].abs().mean(-1)
+    mean: Tensor = cosines[..., off].abs().mean(-1)
+    return mean
 
 
 def draw(results: Results) -> dict[str, Figure]:

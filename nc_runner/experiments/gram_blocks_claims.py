@@ -7,7 +7,7 @@ import pandas as pd
 from nc_runner.experiments.base import Claim, Results
 
 ACTIVATION = "model.activation"
-BLOCKS = 0.01  # [choice] share of a Gram matrix's squared norm outside its class blocks, at most, in the later half
+BLOCKS = 0.01  # [choice] share of a Gram matrix's squared norm that is not constant on class blocks, at most
 VARIATION_FALL = 0.1  # [choice] of TCV over the mean squared feature norm, last probe to first, at most
 ORTHOGONAL = 0.1  # [choice] mean |cosine| between class means of the last hidden layer, at most
 
@@ -54,8 +54,8 @@ def blocks_appear(results: Results) -> Claim:
     return Claim(
         "blocks_appear",
         "The Gram matrices of the features, samples sorted by class, become block matrices.",
-        "the share of the squared norm left after averaging over class blocks falls from the first probe to the last in "
-        f"every layer, to at most {BLOCKS:g} in the later half of the layers [choice]",
+        "the share of the squared norm left after averaging over class blocks falls from the first probe to the last "
+        f"in every layer, to at most {BLOCKS:g} in the later half of the layers [choice]",
         measured,
         Claim.judge(holds),
     )
@@ -81,11 +81,12 @@ def classes_become_orthogonal(results: Results, activation: str) -> Claim:
     """Equal singular values between orthonormal targets and the features leave nothing else [derived]."""
     rows = first_and_last(results, "mean_abs_class_cosine")
     rows = rows[(rows[ACTIVATION] == activation) & (rows["layer"] == results.config.model.depth - 1)]
-    but = "" if activation == "linear" else "; with ReLU and three or more layers the optimum need not be of rank K"
+    but = "" if activation == "linear" else "; of ReLU the optimum need not have rank K (Sukenik et al. 2024)"
     return Claim(
         f"classes_orthogonal_{activation}",
-        f"Off-diagonal blocks of the last hidden layer vanish ({activation}): at the optimum of zero cluster variation "
-        f"its weights have K equal singular values, so one-hot targets leave its class means orthogonal [derived{but}].",
+        f"Off-diagonal blocks of the last hidden layer vanish ({activation}): at the optimum of zero cluster "
+        "variation, with the first layer free, the output weights have K equal singular values, so that one-hot targets "
+        f"leave the class means orthogonal [derived{but}].",
         f"mean |cosine| of two class means falls, to at most {ORTHOGONAL:g} [choice]",
         f"{rows['first'].max():.2g} to {rows['last'].max():.2g}" if len(rows) else "no trial fits its data",
         Claim.judge(bool(((rows["last"] < rows["first"]) & (rows["last"] <= ORTHOGONAL)).all()) if len(rows) else None),

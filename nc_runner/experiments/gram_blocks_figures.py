@@ -38,7 +38,8 @@ def grams(results: Results, trial: str) -> dict[tuple[int, int], np.ndarray]:
     values = table.loc[entries.index].assign(i=entries[0], j=entries[1])
     samples = int(entries[1].max()) + 1
     of: dict[tuple[int, int], np.ndarray] = {}
-    for (layer, epoch), rows in values.groupby(["layer", "epoch"]):
+    for layer, epoch in values[["layer", "epoch"]].drop_duplicates().itertuples(index=False):
+        rows = values[(values["layer"] == layer) & (values["epoch"] == epoch)]
         gram = np.full((samples, samples), np.nan)
         gram[rows["i"], rows["j"]] = gram[rows["j"], rows["i"]] = rows["value"]
         of[int(layer), int(epoch)] = gram
@@ -54,12 +55,11 @@ def gram_figure(results: Results, trial: pd.Series) -> Figure:
     """Every Gram matrix of one trial, each over its own mean squared norm."""
     of = grams(results, trial["id"])
     layers, epochs = (sorted({key[i] for key in of}) for i in (0, 1))
-    share = results.by_layer("within_block_share").query("id == @trial.id")
-    share = share.set_index(["layer", "epoch"])["within_block_share"]
-    signed = trial[ACTIVATION] == "linear" or any(gram.min() < -0.2 * gram.diagonal().mean() for gram in of.values())
-    figure, axes = plt.subplots(
-        len(layers), len(epochs), figsize=(1.1 * len(epochs) + 0.9, 1.22 * len(layers) + 0.3), squeeze=False
-    )
+    table = results.by_layer("within_block_share")
+    share = table[table["id"] == trial["id"]].set_index(["layer", "epoch"])["within_block_share"]
+    signed = trial[ACTIVATION] == "linear"
+    height = 1.22 * len(layers) + 0.4
+    figure, axes = plt.subplots(len(layers), len(epochs), figsize=(1.1 * len(epochs) + 1.3, height), squeeze=False)
     for layer, of_row in zip(layers, axes, strict=True):
         for epoch, ax in zip(epochs, of_row, strict=True):
             gram = of[layer, epoch]
@@ -76,8 +76,8 @@ def gram_figure(results: Results, trial: pd.Series) -> Figure:
         of_row[0].set_ylabel(name)
     for epoch, ax in zip(epochs, axes[0], strict=True):
         ax.set_title(f"epoch {epoch:,}", fontsize=8.5)
-    figure.subplots_adjust(wspace=0.06, hspace=0.2)
-    bar = figure.colorbar(image, ax=axes.ravel().tolist(), fraction=0.025, pad=0.02, extend="both" if signed else "max")
+    figure.subplots_adjust(left=0.05, right=0.9, bottom=0.2 / height, top=1 - 0.2 / height, wspace=0.06, hspace=0.2)
+    bar = figure.colorbar(image, cax=figure.add_axes((0.92, 0.25, 0.018, 0.5)), extend="both")
     bar.set_label("⟨z$_i$, z$_j$⟩ / mean ‖z‖²")
     caption(
         figure,
@@ -85,8 +85,7 @@ def gram_figure(results: Results, trial: pd.Series) -> Figure:
         "class, thin lines between classes; each panel is divided by its own mean squared feature norm, so that one "
         "colour scale serves all. Under a panel: the share of its squared norm left after averaging over each class "
         f"block, 0 for exact blocks. One {trial[ACTIVATION]} network, seed {trial['seed']}: {setting(results)}.",
-        width=135,
-        below=1,
+        width=145,
     )
     return figure
 
@@ -106,7 +105,7 @@ def over_training(results: Results) -> dict[str, Figure]:
     if trials.empty:
         return {}
     panels = {
-        "within_block_share": "squared norm outside blocks",
+        "within_block_share": "share left by block averaging",
         "relative_cluster_variation": "TCV / mean ‖z‖²",
         "mean_abs_class_cosine": "mean |cos| of two class means",
     }
@@ -129,5 +128,10 @@ def over_training(results: Results) -> dict[str, Figure]:
         ax.set_xlabel("epoch")
     figure.tight_layout()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.0, 0.5))
-    caption(figure, f"One network an activation: {setting(results)}. TCV: mean over samples.", width=140)
+    caption(
+        figure,
+        "Left: 1 − ‖G with each class block averaged‖² / ‖G‖² of the Gram matrices G. TCV: mean over samples. "
+        f"Cosines of uncentred class means. One network an activation: {setting(results)}.",
+        width=140,
+    )
     return {"over_training": figure}
