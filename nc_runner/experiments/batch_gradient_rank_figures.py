@@ -33,7 +33,7 @@ def rank_figure(results: Results) -> dict[str, Figure]:
             of = table[(table[SIGMA] == sigma) & (table["layer"] == layer)]
             bound = of.groupby("size")["sides"].max().clip(upper=of["distinct"].max())
             bound = bound.clip(upper=bound.index.to_series())
-            ax.plot(bound.index, bound, color="black", linestyle="--", linewidth=1.1, zorder=1, label="bound")
+            ax.plot(bound.index, bound, color="black", linestyle="--", linewidth=1.1, zorder=1.8, label="bound")
             for trained, color, mark in (
                 (False, BLUE, {"marker": "o", "markersize": 7, "fillstyle": "none"}),
                 (True, ORANGE, {"marker": "o", "markersize": 3.2}),
@@ -62,8 +62,8 @@ def words(results: Results, draws: int, seeds: str) -> str:
     """What is drawn and by which convention."""
     config = results.config
     return (
-        f"Number of singular values above {TOLERANCE:g} of the largest, of the gradient of the mean loss at each weight, "
-        f"on {draws} random batches of each size; computed in {config.train.precision.name}. Dashed: the least of |B|, "
+        f"Number of singular values above {TOLERANCE:g} of the largest, of the mean loss's gradient at each weight, on "
+        f"{draws} random batches of each size, in {config.train.precision.name}. Dashed: the least of |B|, "
         "the sides of the weight and, with σ = 0, where only K samples differ, K; points below it there are batches "
         f"that miss a class. {config.model.depth}-layer {config.model.activation.name} networks of width "
         f"{config.model.width} without biases, {config.data.samples} samples of K = {config.data.classes} Gaussians in "

@@ -81,13 +81,17 @@ def classes_become_orthogonal(results: Results, activation: str) -> Claim:
     """Equal singular values between orthonormal targets and the features leave nothing else [derived]."""
     rows = first_and_last(results, "mean_abs_class_cosine")
     rows = rows[(rows[ACTIVATION] == activation) & (rows["layer"] == results.config.model.depth - 1)]
+    measured = "no trial fits its data at two probes"
+    if len(rows):
+        low, high = f"{rows['last'].min():.2g}", f"{rows['last'].max():.2g}"
+        measured = f"{rows['first'].max():.2g} to {low if low == high else f'{low} .. {high} over {len(rows)} trials'}"
     but = "" if activation == "linear" else "; of ReLU the optimum need not have rank K (Sukenik et al. 2024)"
     return Claim(
         f"classes_orthogonal_{activation}",
         f"Off-diagonal blocks of the last hidden layer vanish ({activation}): at the optimum of zero cluster "
-        "variation, with the first layer free, the output weights have K equal singular values, so that one-hot targets "
-        f"leave the class means orthogonal [derived{but}].",
+        "variation, with the first layer free, the output weights have K equal singular values, so that one-hot "
+        f"targets leave the class means orthogonal [derived{but}].",
         f"mean |cosine| of two class means falls, to at most {ORTHOGONAL:g} [choice]",
-        f"{rows['first'].max():.2g} to {rows['last'].max():.2g}" if len(rows) else "no trial fits its data",
+        measured,
         Claim.judge(bool(((rows["last"] < rows["first"]) & (rows["last"] <= ORTHOGONAL)).all()) if len(rows) else None),
     )

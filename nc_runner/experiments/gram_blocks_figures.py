@@ -20,7 +20,7 @@ def setting(results: Results) -> str:
     config = results.config
     return (
         f"{config.model.depth} layers of width {config.model.width} without biases; {config.data.samples} samples of "
-        f"K = {config.data.classes} Gaussians in {config.data.dim} dimensions, σ = {config.data.sigma:g}; full-batch "
+        f"K = {config.data.classes} Gaussians in {config.data.dim} dimensions, σ = {config.data.sigma:g}; full-batch "
         f"descent on the mean squared error, weight decay {config.train.weight_decay:g}"
     )
 
