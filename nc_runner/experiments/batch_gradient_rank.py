@@ -65,4 +65,5 @@ EXPERIMENT = Experiment(
     measure=measure,
     draw=draw,
     claims=claims,
+    check=deep_measures.check,
 )

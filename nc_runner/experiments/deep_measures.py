@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from nc_runner import metrics
-from nc_runner.config import Config, LossName
+from nc_runner.config import Config, DataName, LossName, Means, ModelName, Norm
+from nc_runner.errors import UserError
 from nc_runner.experiments import geometry
 from nc_runner.experiments.base import Measurement, Results
 from nc_runner.models import MLP
@@ -97,3 +98,33 @@ def undecayed(results: Results) -> list[str]:
         f"step size / (1 - momentum) * weight decay * steps is {short.min():.2g}. Small singular values then show the "
         "start and not the theory; take more train.epochs."
     ]
+
+
+def check(config: Config) -> None:
+    """Refuse what cannot be measured: a network through which samples do not pass one by one, or no network."""
+    model = config.model
+    if model.name not in (ModelName.mlp, ModelName.residual_mlp):
+        raise UserError(f"model.name={model.name.name}: has no hidden layers; allowed are mlp and residual_mlp.")
+    if model.norm is not Norm.none:
+        raise UserError(f"model.norm={model.norm.name}: through BatchNorm samples have no gradients of their own; "
+                        "allowed is none.")  # fmt: skip
+
+
+def check_prediction(config: Config) -> None:
+    """Refuse what the predicted singular values are not of: networks with biases, another loss."""
+    check(config)
+    if config.model.bias:
+        raise UserError("model.bias=true: the prediction is of networks without biases; allowed is false.")
+    if config.train.loss is not LossName.mse:
+        raise UserError(f"train.loss={config.train.loss.name}: the prediction is of the squared loss; allowed is mse.")
+
+
+def check_orthonormal_inputs(config: Config) -> None:
+    """Refuse what the closed forms are not of: inputs other than orthonormal class means."""
+    check_prediction(config)
+    data = config.data
+    if data.name is not DataName.gaussian_mixture or data.sigma or data.means is not Means.orthonormal:
+        raise UserError(
+            f"data.name={data.name.name}, data.sigma={data.sigma:g}, data.means={data.means.name}: the prediction is "
+            "for orthonormal class means as inputs; allowed are gaussian_mixture, 0 and orthonormal."
+        )

@@ -78,4 +78,5 @@ EXPERIMENT = Experiment(
     claims=claims,
     headline=("within_block_share", "mean_abs_class_cosine"),
     warnings=deep_measures.undecayed,
+    check=deep_measures.check,
 )

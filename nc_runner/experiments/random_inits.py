@@ -184,4 +184,5 @@ EXPERIMENT = Experiment(
     claims=claims,
     headline=("objective", "relative_gradient"),
     warnings=deep_measures.undecayed,
+    check=deep_measures.check_prediction,
 )

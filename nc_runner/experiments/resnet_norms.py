@@ -33,7 +33,8 @@ def measure(network: ResidualMLP | None, x: Tensor, y: Tensor, config: Config) -
 
 
 def check(config: Config) -> None:
-    """Blocks there have to be, and a first layer with weight decay."""
+    """Blocks there have to be, a first layer with weight decay, and orthonormal inputs."""
+    deep_measures.check_orthonormal_inputs(config)
     if config.model.name is not ModelName.residual_mlp:
         raise UserError(f"model.name={config.model.name.name}: has no blocks; allowed is residual_mlp.")
     if config.model.depth < 3:

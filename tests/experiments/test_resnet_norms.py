@@ -2,15 +2,16 @@ import matplotlib.pyplot as plt
 import pytest
 from tables import make_results
 
-from nc_runner.config import Config, DataConfig, ModelConfig, ModelName, TrainConfig
+from nc_runner.config import Config, DataConfig, DataName, LossName, ModelConfig, ModelName, Norm, TrainConfig
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.resnet_norms import check, claims, draw, predicted
 
+MODEL = {"name": ModelName.residual_mlp, "norm": Norm.none, "bias": False}
 CONFIG = Config(
-    data=DataConfig(classes=3),
-    model=ModelConfig(name=ModelName.residual_mlp, depth=5),
-    train=TrainConfig(weight_decay=1e-3, weight_decay_first=1e-3),
+    data=DataConfig(name=DataName.gaussian_mixture, classes=3, sigma=0.0),
+    model=ModelConfig(**MODEL, depth=5),  # type: ignore[arg-type]
+    train=TrainConfig(loss=LossName.mse, weight_decay=1e-3, weight_decay_first=1e-3),
 )
 
 
@@ -47,9 +48,14 @@ def test_each_can_fail() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": ModelConfig()}, r"model\.name=mlp: .*allowed is residual_mlp"),
-        ({"model": ModelConfig(name=ModelName.residual_mlp, depth=2)}, r"model\.depth=2: allowed is at least 3"),
-        ({"train": TrainConfig(weight_decay_first=0.0)}, r"weight_decay_first=0\.0: .*allowed is more than 0"),
+        ({"model": ModelConfig(norm=Norm.none, bias=False)}, r"model\.name=mlp: .*allowed is residual_mlp"),
+        ({"model": ModelConfig(**MODEL, depth=2)}, r"model\.depth=2: allowed is at least 3"),  # type: ignore[arg-type]
+        ({"train": TrainConfig(loss=LossName.mse, weight_decay_first=0.0)}, r"weight_decay_first=0\.0: .*more than 0"),
+        ({"train": TrainConfig()}, r"train\.loss=cross_entropy: .*allowed is mse"),
+        ({"model": ModelConfig()}, r"model\.norm=affine: .*allowed is none"),
+        ({"model": ModelConfig(norm=Norm.none)}, r"model\.bias=true: .*allowed is false"),
+        ({"model": ModelConfig(name=ModelName.ulpm)}, r"model\.name=ulpm: .*allowed are mlp and residual_mlp"),
+        ({"data": DataConfig(name=DataName.gaussian_mixture, sigma=0.5)}, r"data\.sigma=0\.5.*allowed are"),
     ],
 )
 def test_what_has_no_optimum_is_refused(changes: dict[str, object], message: str) -> None:
