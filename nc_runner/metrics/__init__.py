@@ -3,6 +3,8 @@
 Features are `[..., N, D]`, labels `[N]` (int64, 0..K-1); any leading axes are batch axes and never mix.
 """
 
+from .balancedness import balancedness
+from .condition import class_mean_condition_number
 from .cosine import inter_class_cosine, intra_class_cosine
 from .depth import effective_depth
 from .duality import self_duality_cosine, self_duality_distance
@@ -11,6 +13,7 @@ from .kkt import kkt_residual
 from .margins import margin_ratio, margins
 from .means import class_means
 from .ncc import ncc_accuracy
+from .negativity import negativity
 from .norms import norm_variation
 from .rank import numerical_rank, relative_rank_distance
 from .rank_bound import rank_tcv_bound
@@ -18,6 +21,8 @@ from .scatter import within_between_pinv_trace, within_between_trace_ratio, with
 from .variation import total_cluster_variation
 
 __all__ = [
+    "balancedness",
+    "class_mean_condition_number",
     "class_means",
     "effective_depth",
     "etf_cosine_deviation",
@@ -27,6 +32,7 @@ __all__ = [
     "margin_ratio",
     "margins",
     "ncc_accuracy",
+    "negativity",
     "norm_variation",
     "numerical_rank",
     "rank_tcv_bound",

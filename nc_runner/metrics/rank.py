@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ._inputs import vectors_in_float64
+from ._singular import singular_values
 
 
 def relative_rank_distance(weight: Tensor, rank: int) -> Tensor:
@@ -27,7 +27,7 @@ def relative_rank_distance(weight: Tensor, rank: int) -> Tensor:
     if not isinstance(rank, int) or isinstance(rank, bool) or rank < 0:
         raise ValueError(f"rank is {rank}; it must be a whole number of at least 0.")
     # Relative to the largest, so that no square overflows or underflows; 0/0 is a zero matrix.
-    singular = _singular_values("weight", weight)
+    singular = singular_values("weight", weight)
     squares = (singular / singular[..., :1]).square()
     return squares[..., rank:].sum(dim=-1) / squares.sum(dim=-1)
 
@@ -51,15 +51,6 @@ def numerical_rank(matrix: Tensor, *, relative_tolerance: float) -> Tensor:
     """
     if not 0 <= relative_tolerance < 1:
         raise ValueError(f"relative_tolerance is {relative_tolerance}; it must be at least 0 and less than 1.")
-    singular = _singular_values("matrix", matrix)
+    singular = singular_values("matrix", matrix)
     rank = (singular > relative_tolerance * singular[..., :1]).sum(dim=-1).to(torch.float64)
     return rank.masked_fill(singular[..., 0].isnan(), torch.nan)
-
-
-def _singular_values(name: str, matrix: Tensor) -> Tensor:
-    """Singular values, largest first, `[..., M, D] -> [..., min(M, D)]`; all NaN for a non-finite batch entry."""
-    matrix = vectors_in_float64(name, matrix)
-    # LAPACK raises on NaN, for the whole batch.
-    spoilt = matrix[..., 0, 0].isnan()
-    singular: Tensor = torch.linalg.svdvals(matrix.masked_fill(spoilt[..., None, None], 0))
-    return singular.masked_fill(spoilt[..., None], torch.nan)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from nc_runner.metrics import (
+    balancedness,
+    class_mean_condition_number,
     class_means,
     effective_depth,
     etf_cosine_deviation,
@@ -15,6 +17,7 @@ from nc_runner.metrics import (
     margin_ratio,
     margins,
     ncc_accuracy,
+    negativity,
     norm_variation,
     numerical_rank,
     rank_tcv_bound,
@@ -55,6 +58,8 @@ METRICS = {
     "self_duality_distance": lambda h, y: self_duality_distance(class_means(h, y).roll(1, -2), h, y),
     "within_class_variation": within_class_variation,
     "kkt_residual": separated_kkt_residual,
+    "class_mean_condition_number": lambda h, y: class_mean_condition_number(h, y, centred=False),
+    "class_mean_condition_number-centred": lambda h, y: class_mean_condition_number(h, y, centred=True),
 }
 OF_VECTORS = {
     "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
@@ -71,7 +76,9 @@ OTHERS = {
 OF_MATRICES = {
     "relative_rank_distance": lambda h, y: relative_rank_distance(h, 2),
     "numerical_rank": lambda h, y: numerical_rank(h, relative_tolerance=0.3),
+    "balancedness": lambda h, y: balancedness(h, class_means(h, y).mT),
 }
+OF_SIGNS = {"negativity": lambda h, y: negativity(h)}
 RANK_BOUND = {"rank_tcv_bound": lambda h, y: rank_tcv_bound(h, h, y, ROTATION, 0.1)}
 
 
@@ -82,7 +89,8 @@ def each(metrics):
 every_metric = each(METRICS | OF_VECTORS)
 every_invariant = each(METRICS | OF_VECTORS | BALANCED | OF_MATRICES)
 every_function_of_samples = each(METRICS | OF_VECTORS | BALANCED | OTHERS)
-every_function = each(METRICS | OF_VECTORS | BALANCED | OTHERS | OF_MATRICES | RANK_BOUND)
+every_ratio = each(METRICS | OF_VECTORS | BALANCED | OF_MATRICES | OF_SIGNS)
+every_function = each(METRICS | OF_VECTORS | BALANCED | OTHERS | OF_MATRICES | OF_SIGNS | RANK_BOUND)
 
 
 def assert_same(actual, expected, rtol=1e-9):
@@ -100,7 +108,7 @@ def test_rotation_does_not_matter(metric):
     assert_same(metric(BATCH @ ROTATION, LABELS), metric(BATCH, LABELS))
 
 
-@every_invariant
+@every_ratio
 @pytest.mark.parametrize("scale", [1e-20, 3.0, 1e20])
 def test_positive_scale_does_not_matter(metric, scale):
     assert_same(metric(scale * BATCH, LABELS), metric(BATCH, LABELS))
@@ -169,6 +177,8 @@ def test_a_class_with_no_sample_leaves_the_others_alone():
         "within_class_variation",
         "self_duality_distance",
         "kkt_residual",
+        "class_mean_condition_number",
+        "class_mean_condition_number-centred",
         "etf_cosine_deviation",
         "norm_variation",
         "margin_ratio",
@@ -180,7 +190,15 @@ def test_a_single_class_has_no_pair_of_classes(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["ncc_accuracy", "within_between_trace_ratio", "within_between_pinv_trace", "within_class_variation"]
+    "name",
+    [
+        "ncc_accuracy",
+        "within_between_trace_ratio",
+        "within_between_pinv_trace",
+        "within_class_variation",
+        "class_mean_condition_number",
+        "class_mean_condition_number-centred",
+    ],
 )
 def test_class_means_that_all_coincide_are_undefined(name):
     deviations = BATCH[0, :4] - BATCH[0, :4].mean(dim=0)
@@ -193,6 +211,8 @@ def test_two_class_means_that_coincide():
     features, labels = torch.tensor([[1.1, 0.3], [1.1, 0.3], [-2.7, 0.9]]).repeat(4, 1), torch.arange(3).repeat(4)
     assert float(ncc_accuracy(features, labels)) == pytest.approx(1 / 3)
     assert within_between_pinv_trace(features, labels).isnan()
+    for centred in (False, True):
+        assert class_mean_condition_number(features.repeat(1, 2), labels, centred=centred).isnan()
 
 
 def test_class_means_on_a_line_leave_the_pseudo_inverse_undefined():

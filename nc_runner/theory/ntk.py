@@ -1,0 +1,42 @@
+"""The neural tangent kernel of a network with a linear head."""
+
+from torch import Tensor
+
+from ._inputs import in_float64
+
+
+def linear_head_ntk_bound(
+    interpolation_error: float | Tensor,
+    norm_bound: float | Tensor,
+    linear_layers: int | Tensor,
+    samples: int | Tensor,
+    num_classes: int | Tensor,
+) -> Tensor:
+    """||Theta||_op >= L2 (s_K(Y) - e1)^2 / r^2 of a head of L2 linear layers, K^2 times that of Jacot et al. (2025).
+
+    Theta is the Gram matrix of the gradients of all K N outputs, of the network or of its head alone. The head's part
+    is sum_l Z_{l-1}^T Z_{l-1} (x) A_l A_l^T, A_l the product of the layers after l. Restricted to the K right and K
+    left singular directions of Z_L = A_l W_l Z_{l-1} it has a trace of at least sum_l ||A_l||_F^2 ||Z_{l-1} P||_F^2 >=
+    L2 (||Z_L||_* / r)^2, ||Z_L||_* the sum of the singular values, at least K (s_K(Y) - e1); and a K^2-th of a trace is
+    no more than the operator norm [derived]. The paper divides by K^2 once more. Equality for e1 = 0, orthogonal
+    W_l / r and features that are as balanced.
+
+    Args:
+        interpolation_error: e1 >= ||Z_L - Y||_F, over all N samples, Y one-hot.
+        norm_bound: r >= ||W_l||_op of each layer of the head, greater than 0.
+        linear_layers: L2, at least 1.
+        samples: N, of K balanced classes, at least 1: s_K(Y) = sqrt(N/K).
+        num_classes: K, at least 1.
+
+    Returns:
+        The bound, of the shape the arguments broadcast to; 0, which says nothing, for e1 >= s_K(Y).
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    error = in_float64("interpolation_error", interpolation_error, at_least=0)
+    bound = in_float64("norm_bound", norm_bound, above=0)
+    layers = in_float64("linear_layers", linear_layers, at_least=1)
+    count = in_float64("samples", samples, at_least=1)
+    scale = (count / in_float64("num_classes", num_classes, at_least=1)).sqrt()
+    return layers * ((scale - error).clamp(min=0) / bound).square()
