@@ -60,6 +60,15 @@ class Results:
         table = self.trials[known].join(last, on="id", how="inner")
         return table[table["status"] != "unfinished"].reset_index(drop=True)
 
+    def by_epoch(self) -> pd.DataFrame:
+        """One row a finished trial and epoch: the columns of ``trials``, ``epoch``, each metric at its last layer."""
+        tidy = self.metrics.sort_values("layer", kind="stable", na_position="first")
+        wide = tidy.groupby(["trial", "epoch", "metric"], sort=False)["value"].last().unstack("metric").reset_index()
+        known = [column for column in self.trials.columns if column not in wide.columns]
+        table = wide.merge(self.trials[known], left_on="trial", right_on="id")
+        kept = table[table["status"] != "unfinished"]
+        return kept.sort_values(["trial", "epoch"], kind="stable").reset_index(drop=True)
+
     def by_layer(self, *metrics: str) -> pd.DataFrame:
         """One row a finished trial, epoch and layer: the columns of ``trials``, ``epoch``, ``layer``, each metric."""
         chosen = self.metrics[self.metrics["metric"].isin(metrics)].dropna(subset="layer")

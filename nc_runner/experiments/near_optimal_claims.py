@@ -31,14 +31,11 @@ def probes(results: Results) -> pd.DataFrame:
 
     ``intra_gap`` is 1 - min intra, ``inter_gap`` max inter + 1/(C-1), both of the augmented features.
     """
-    wide = results.metrics.set_index(["trial", "epoch", "metric"])["value"].unstack("metric").reset_index()
-    known = [column for column in results.trials.columns if column not in wide.columns]
-    table = wide.merge(results.trials[known], left_on="trial", right_on="id")
-    table = table[table["status"] != "unfinished"].dropna(subset=["eps"])
+    table = results.by_epoch().dropna(subset=["eps"])
     table["alpha_beta"] = table["alpha"] * table["beta"]
     table["intra_gap"] = 1 - table["min_intra_cosine_augmented"]
     table["inter_gap"] = table["max_inter_cosine_augmented"] + 1 / (results.config.data.classes - 1)
-    return table.sort_values(["trial", "epoch"], kind="stable").reset_index(drop=True)
+    return table.reset_index(drop=True)
 
 
 def last_probes(table: pd.DataFrame) -> pd.DataFrame:

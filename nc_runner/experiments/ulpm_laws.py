@@ -16,12 +16,9 @@ SPAN = 3  # outputs to either side that a local slope takes in [choice]
 
 
 def by_time(results: Results) -> pd.DataFrame:
-    """One row a trial and output time: the columns of the trials' table and every metric, ``log_t`` among them."""
-    wide = results.metrics.set_index(["trial", "epoch", "metric"])["value"].unstack("metric").reset_index()
-    known = [column for column in results.trials.columns if column not in wide.columns]
-    table = wide.merge(results.trials[known], left_on="trial", right_on="id")
-    table["log_t"] = table["log1p_time"] + np.log(-np.expm1(-table["log1p_time"]))
-    return table[table["status"] != "unfinished"].sort_values(["trial", "epoch"], kind="stable").reset_index(drop=True)
+    """As :meth:`Results.by_epoch`, with ``log_t`` beside ``log1p_time``."""
+    table = results.by_epoch()
+    return table.assign(log_t=table["log1p_time"] + np.log(-np.expm1(-table["log1p_time"])))
 
 
 def flows(table: pd.DataFrame) -> pd.DataFrame:
