@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from nc_runner.config import (
+    CONVOLUTIONAL,
+    IMAGE_DATA,
     WITHOUT_EFFECT,
     Clock,
     Config,
@@ -23,6 +25,7 @@ from nc_runner.config import (
 from nc_runner.dotted import axis_keys, flatten, schema
 from nc_runner.errors import UserError
 
+NETWORKS = CONVOLUTIONAL | {ModelName.mlp, ModelName.residual_mlp}
 LONGEST_T = 700.0  # log of the largest time that is a float64
 LARGEST_GIB = 8.0
 
@@ -60,6 +63,7 @@ def check(config: Config) -> None:
             f"data.samples={samples}: data.name={config.data.name.name} has as many samples of every class; allowed is "
             f"a multiple of data.classes={config.data.classes}."
         )
+    check_images(config)
     mixture = config.data.name is DataName.gaussian_mixture
     if mixture and config.data.means is Means.orthonormal and config.data.dim < config.data.classes:
         raise UserError(
@@ -67,7 +71,7 @@ def check(config: Config) -> None:
             f"data.classes={config.data.classes}, or data.means=random."
         )
     size = min(config.train.batch_size or samples, samples)
-    is_network = config.model.name in (ModelName.mlp, ModelName.residual_mlp)
+    is_network = config.model.name in NETWORKS
     if not is_network and size < samples:
         raise UserError(
             f"train.batch_size={config.train.batch_size}: model.name={config.model.name.name} moves all {samples} "
@@ -76,10 +80,12 @@ def check(config: Config) -> None:
     if not is_network and config.train.loss is LossName.mse:
         raise UserError(
             f"train.loss=mse: model.name={config.model.name.name} is trained by its cross-entropy; allowed is "
-            "cross_entropy, or model.name=mlp or residual_mlp."
+            "cross_entropy, or a network as model.name."
         )
     check_residual(config)
-    normalises = config.model.name is ModelName.mlp and config.model.norm is not Norm.none and config.model.depth > 1
+    check_head(config)
+    of_mlp = config.model.name is ModelName.mlp and config.model.norm is not Norm.none and config.model.depth > 1
+    normalises = of_mlp or config.model.name in CONVOLUTIONAL
     if normalises and (samples % size == 1 or size == 1):
         raise UserError(
             f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
@@ -99,6 +105,56 @@ def check_residual(config: Config) -> None:
     if model.depth < 2:
         raise UserError(
             f"model.depth={model.depth}: model.name=residual_mlp has a first layer and a head; allowed is at least 2."
+        )
+
+
+def check_images(config: Config) -> None:
+    """What image data sets need, and what they alone have."""
+    data = config.data
+    if data.name not in IMAGE_DATA:
+        for name in ("per_class", "path", "image_size", "channels"):
+            if (value := getattr(data, name)) is not None:
+                raise UserError(f"data.{name}={value}: data.name={data.name.name} has no images; allowed is null.")
+        return
+    if (data.path is None) is (data.name is DataName.images):
+        needed = "a folder or a name on the hub" if data.path is None else "null, or data=images"
+        raise UserError(f"data.path={data.path}: data.name={data.name.name}; allowed is {needed}.")
+    if data.channels == 2:
+        raise UserError("data.channels=2: images are grey or of three colours; allowed are null, 1 and 3.")
+    if config.model.name not in NETWORKS:
+        raise UserError(
+            f"data.name={data.name.name}: model.name={config.model.name.name} looks at no inputs; allowed are the "
+            "networks, such as mlp."
+        )
+
+
+def check_head(config: Config) -> None:
+    """Linear layers at the end, and networks of convolutions."""
+    model = config.model
+    if model.linear_layers > 1:
+        if model.name is ModelName.residual_mlp or model.name not in NETWORKS:
+            raise UserError(
+                f"model.linear_layers={model.linear_layers}: allowed is 1 with model.name={model.name.name}; mlp and "
+                "convolutional networks take more."
+            )
+        if model.linear_layers > model.depth:
+            raise UserError(
+                f"model.linear_layers={model.linear_layers}: allowed is at most model.depth={model.depth}, all layers."
+            )
+        if model.name is ModelName.mlp and model.norm is not Norm.none:
+            raise UserError(
+                f"model.linear_layers={model.linear_layers}: with BatchNorm there is none of its linear layers that "
+                "follow each other; allowed is 1, or model.norm=none."
+            )
+    if model.name not in CONVOLUTIONAL:
+        return
+    if config.data.name not in IMAGE_DATA:
+        raise UserError(f"data.name={config.data.name.name}: model.name={model.name.name} sees images; allowed are "
+                        f"{', '.join(sorted(name.name for name in IMAGE_DATA))}.")  # fmt: skip
+    if model.norm is not Norm.affine:
+        raise UserError(
+            f"model.norm={model.norm.name}: model.name={model.name.name} has BatchNorm with its affine part after each "
+            "convolution, and none in its head; allowed is affine."
         )
 
 

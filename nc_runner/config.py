@@ -17,6 +17,17 @@ class DataName(Enum):
     conic_hull = "conic_hull"
     balanced = "balanced"
     gaussian_mixture = "gaussian_mixture"
+    mnist = "mnist"
+    fashion_mnist = "fashion_mnist"
+    kmnist = "kmnist"
+    cifar10 = "cifar10"
+    digits = "digits"
+    images = "images"
+
+
+IMAGE_DATA = frozenset(
+    (DataName.mnist, DataName.fashion_mnist, DataName.kmnist, DataName.cifar10, DataName.digits, DataName.images)
+)
 
 
 class Means(Enum):
@@ -29,6 +40,12 @@ class ModelName(Enum):
     residual_mlp = "residual_mlp"
     free_features = "free_features"
     ulpm = "ulpm"
+    resnet20 = "resnet20"
+    resnet18 = "resnet18"
+    vgg13 = "vgg13"
+
+
+CONVOLUTIONAL = frozenset((ModelName.resnet20, ModelName.resnet18, ModelName.vgg13))
 
 
 class LossName(Enum):
@@ -105,10 +122,12 @@ def key(default: Any, meaning: str, **bounds: Any) -> Any:
 @dataclass
 class DataConfig:
     name: DataName = key(DataName.teacher, "where samples and labels come from")
-    samples: int = key(10_000, "number of training samples N", low=2)
-    dim: int = key(16, "input dimension", low=1)
+    samples: int = key(
+        10_000, "number of training samples N; of images per_class times classes, where it is set", low=2
+    )
+    dim: int = key(16, "input dimension; images have their own", low=1)
     classes: int = key(4, "number of classes C", low=2)
-    input_seed: int = key(10_000, "seed of the inputs (teacher, balanced, gaussian_mixture)", low=0, high=2**32 - 1)
+    input_seed: int = key(10_000, "seed of the inputs, or of a subset of images", low=0, high=2**32 - 1)
     label_seed: int = key(
         12_138, "seed of the teacher's weights, or of the conic hull's planes and inputs", low=0, high=2**32 - 1
     )
@@ -118,7 +137,17 @@ class DataConfig:
     means: Means = key(
         Means.orthonormal, "class means of the Gaussian mixture: orthonormal, or random of mean square norm 1"
     )
-    root: str | None = key(None, "folder of image data sets in the Hugging Face parquet layout")
+    per_class: int | None = key(
+        None, "images of each class in a random subset of the training set; null: the whole training set", low=1
+    )
+    root: str | None = key(
+        None, "folder of image data sets in the Hugging Face parquet layout; null: NC_DATA_ROOT, then the hub"
+    )
+    path: str | None = key(None, "images: a folder, or a name on the hub, that datasets.load_dataset reads")
+    image_size: int | None = key(None, "side in pixels that images are resized to; null: as they are", low=1)
+    channels: int | None = key(
+        None, "1 makes images grey, 3 makes them of three colours; null: as they are", low=1, high=3
+    )
 
 
 @dataclass
@@ -126,13 +155,23 @@ class ModelConfig:
     name: ModelName = key(
         ModelName.mlp,
         "mlp; residual_mlp, blocks z + activation(W z) between a linear first layer and a linear head; a free vector a "
-        "sample under one linear layer: free_features (norms held), ulpm (free norms)",
+        "sample under one linear layer: free_features (norms held), ulpm (free norms); convolutions under a head like "
+        "mlp's: resnet20, resnet18, vgg13",
     )
-    depth: int = key(6, "number of linear layers, the output layer included", low=1)
-    width: int = key(200, "width of every hidden layer; dimension of free features", low=1)
-    norm: Norm = key(Norm.affine, "BatchNorm after each hidden activation: affine, plain (gamma 1, beta 0) or none")
+    depth: int = key(
+        6, "number of linear layers, the output layer included; of convolutional networks, of the head", low=1
+    )
+    width: int = key(200, "width of every hidden layer, of a head's too; dimension of free features", low=1)
+    linear_layers: int = key(
+        1, "how many of the last layers of mlp and of heads have no activation between them; 1: the output layer", low=1
+    )
+    channels: int = key(64, "channels of the first convolution; those of later stages grow with it", low=1)
+    norm: Norm = key(
+        Norm.affine,
+        "BatchNorm after each hidden activation of mlp, and each convolution: affine, plain (gamma 1, beta 0) or none",
+    )
     activation: Activation = key(Activation.relu, "what follows each hidden linear layer")
-    bias: bool = key(True, "whether the linear layers of mlp and residual_mlp have biases")
+    bias: bool = key(True, "whether the linear layers of mlp, residual_mlp and heads have biases")
     batch_norm_eps: float = key(1e-5, "BatchNorm's epsilon", above=0.0)
     batch_norm_momentum: float = key(
         0.1, "weight of the newest batch in BatchNorm's running statistics", above=0.0, high=1.0

@@ -6,7 +6,7 @@ import dataclasses
 from enum import Enum
 from typing import Any
 
-from nc_runner.config import Config
+from nc_runner.config import IMAGE_DATA, Config
 from nc_runner.errors import UserError
 
 
@@ -71,6 +71,8 @@ def to_config(node: Any) -> Config:
         raise UserError(f"{unknown[0]}: there is no such key; nc-run --help lists every key.")
     config = OmegaConf.to_object(node)
     assert isinstance(config, Config)
+    if config.data.name in IMAGE_DATA and config.data.per_class is not None:
+        config.data.samples = config.data.per_class * config.data.classes
     return config
 
 
