@@ -71,6 +71,16 @@ class Activation(Enum):
     linear = "linear"
 
 
+class Init(Enum):
+    torch = "torch"
+    he = "he"
+
+
+class Spacing(Enum):
+    log = "log"
+    linear = "linear"
+
+
 class Method(Enum):
     sgd = "sgd"
     gd = "gd"
@@ -172,6 +182,11 @@ class ModelConfig:
     )
     activation: Activation = key(Activation.relu, "what follows each hidden linear layer")
     bias: bool = key(True, "whether the linear layers of mlp, residual_mlp and heads have biases")
+    init: Init = key(
+        Init.torch,
+        "initial weights of linear layers, uniform with mean square 1/(3 fan_in) (torch's default), or with that which "
+        "keeps the mean square of features from layer to layer (he): 2/fan_in before a ReLU, 1/fan_in where none follows",
+    )
     batch_norm_eps: float = key(1e-5, "BatchNorm's epsilon", above=0.0)
     batch_norm_momentum: float = key(
         0.1, "weight of the newest batch in BatchNorm's running statistics", above=0.0, high=1.0
@@ -258,9 +273,8 @@ class Config:
     seeds: Any = key(1, "a count (3 means seeds 0, 1, 2) or a list of seeds")
     device: Device = key(Device.auto, "auto takes a GPU when there is one")
     jobs: Any = key("auto", "CPU worker processes, one thread each; auto: one a core")
-    probes: int = key(
-        12, "log-spaced epochs at which the layers are measured, the last included; flow: every output", low=1
-    )
+    probes: int = key(12, "epochs at which the layers are measured, the last included; flow: every output", low=1)
+    probe_spacing: Spacing = key(Spacing.log, "whether the measured epochs are equally far apart in log epoch or epoch")
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -280,4 +294,4 @@ class Config:
 
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread
 # count do change sums; they are recorded in provenance.json, and resume says where they differ.)
-WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "checkpoint", "save", "grid", "data.root")
+WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "probe_spacing", "checkpoint", "save", "grid", "data.root")

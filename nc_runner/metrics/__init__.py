@@ -14,7 +14,7 @@ from .margins import margin_ratio, margins
 from .means import class_means
 from .ncc import ncc_accuracy
 from .negativity import negativity
-from .norms import norm_variation
+from .norms import norm_variation, operator_norm
 from .rank import numerical_rank, relative_rank_distance
 from .rank_bound import rank_tcv_bound
 from .scatter import within_between_pinv_trace, within_between_trace_ratio, within_class_variation
@@ -35,6 +35,7 @@ __all__ = [
     "negativity",
     "norm_variation",
     "numerical_rank",
+    "operator_norm",
     "rank_tcv_bound",
     "relative_rank_distance",
     "self_duality_cosine",

@@ -1,7 +1,7 @@
 """A stack of multilayer perceptrons: Linear, activation, BatchNorm after every hidden layer; Linear at the end.
 
 The BatchNorm follows the activation (Pan 2023, section 3.1). The last ``linear_layers`` layers, one or more, have
-nothing between them. Initialisation is torch's default for ``nn.Linear``.
+nothing between them. Initialisation is torch's default for ``nn.Linear``, or He's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nc_runner.config import Activation, LossName, ModelConfig, Norm
+from nc_runner.config import Activation, Init, LossName, ModelConfig, Norm
 from nc_runner.models import layers, losses, parameters
 from nc_runner.rng import generator
 
@@ -84,13 +84,18 @@ class MLP:
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
-        """Weights and biases uniform in +-1/sqrt(fan_in), a generator a trial, so it never sees its neighbours."""
+        """Weights and biases uniform in +-1/sqrt(fan_in), a generator a trial, so it never sees its neighbours.
+
+        With ``init=he`` the bound on a layer's weights is the larger that keeps the mean square of features.
+        """
         for t, seed in enumerate(seeds):
             random = generator(seed, "init")
-            for layer in self.linear.values():
+            for i, layer in self.linear.items():
                 bound = 1 / math.sqrt(layer.weight.shape[2])
-                for tensor in (layer.weight,) if layer.bias is None else (layer.weight, layer.bias):
-                    tensor[t].copy_(torch.empty(tensor.shape[1:]).uniform_(-bound, bound, generator=random))
+                gain = math.sqrt(6 / (1 + self._slope(i) ** 2)) if self.config.init is Init.he else 1.0
+                for tensor, limit in ((layer.weight, gain * bound), (layer.bias, bound)):
+                    if tensor is not None:
+                        tensor[t].copy_(torch.empty(tensor.shape[1:]).uniform_(-limit, limit, generator=random))
         for name, tensor in (self.params | self.buffers).items():
             if name.endswith(("gamma", "running_var")):
                 tensor.fill_(1.0)
@@ -107,7 +112,7 @@ class MLP:
         return layers.activation_(self.linear[i](h), self._slope(i))
 
     def _slope(self, i: int) -> float:
-        """Of hidden layer i's activation below 0."""
+        """Of what follows layer i's product, below 0."""
         return self.slope if i < self.linear_from else 1.0
 
     def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:
