@@ -1,0 +1,43 @@
+"""Jacot et al. 2025, Figure 4: a linear head after a multilayer perceptron on MNIST."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nc_runner.config import Config
+from nc_runner.experiments import head_measures
+from nc_runner.experiments.base import Claim, Experiment, Measurement, Results
+from nc_runner.models import MLP
+
+GRAMS = 4  # layers in the bottom row [paper]
+
+
+def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+    """Every layer of the head, and the Gram matrices of the last four."""
+    assert network is not None
+    yield from head_measures.measure(network, x, y, config)
+    yield from head_measures.grams(head_measures.head_of(network, x, config), y, last=GRAMS)
+
+
+def draw(results: Results) -> dict[str, Figure]:
+    return {}
+
+
+def claims(results: Results) -> list[Claim]:
+    return []
+
+
+EXPERIMENT = Experiment(
+    paper="jacot2025",
+    figure="4",
+    summary="NC1, NC2, balancedness and negativity of the layers of a linear head after an MLP, over training",
+    cost="",
+    measure=measure,
+    draw=draw,
+    claims=claims,
+    headline=("self_duality_cosine",),
+    check=head_measures.check,
+)
