@@ -294,4 +294,16 @@ class Config:
 
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread
 # count do change sums; they are recorded in provenance.json, and resume says where they differ.)
-WITHOUT_EFFECT = ("experiment", "scale", "seeds", "device", "jobs", "probes", "probe_spacing", "checkpoint", "save", "grid", "data.root")
+WITHOUT_EFFECT = (
+    "experiment",
+    "scale",
+    "seeds",
+    "device",
+    "jobs",
+    "probes",
+    "probe_spacing",
+    "checkpoint",
+    "save",
+    "grid",
+    "data.root",
+)

@@ -94,7 +94,9 @@ def with_predictions(results: Results) -> pd.DataFrame:
         rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
         straight = theory.imbalance_decay(kept, 1.0, 0.0, rate, decay).kept.numpy() * rows["imbalance"].iloc[0]
         before = rows["epoch"] <= first_drop(results.config)
-        parts.append(rows.assign(predicted=predicted(rows, results.config), straight=np.where(before, straight, np.nan)))
+        parts.append(
+            rows.assign(predicted=predicted(rows, results.config), straight=np.where(before, straight, np.nan))
+        )
     return pd.concat(parts) if parts else table.assign(predicted=np.nan, straight=np.nan)
 
 

@@ -33,5 +33,4 @@ def training(config: Config, x: Tensor, y: Tensor, only: int | None = None) -> S
     return SGD(trials if only is None else [trials[only]], x, y, device=CPU, dtype=torch.float64)
 
 
-def test_equals_torch_optim_sgd_trial_by_trial(images: Config) -> None:
-    ...
+def test_equals_torch_optim_sgd_trial_by_trial(images: Config) -> None: ...
