@@ -31,6 +31,12 @@ def nc_run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hub(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """datasets reads its folders when first imported: it writes under tmp and never asks the network."""
+    os.environ |= {"HF_HOME": str(tmp_path_factory.mktemp("huggingface")), "HF_HUB_OFFLINE": "1"}
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command line in an empty folder."""
