@@ -185,7 +185,7 @@ class ModelConfig:
     init: Init = key(
         Init.torch,
         "initial weights of linear layers, uniform with mean square 1/(3 fan_in) (torch's default), or with that which "
-        "keeps the mean square of features from layer to layer (he): 2/fan_in before a ReLU, 1/fan_in where none follows",
+        "keeps the mean square of features (he): 2/fan_in before a ReLU, 1/fan_in where none follows",
     )
     batch_norm_eps: float = key(1e-5, "BatchNorm's epsilon", above=0.0)
     batch_norm_momentum: float = key(

@@ -7,6 +7,7 @@ step size over 1 - momentum and q = ||mean over batches of S^T S - T T^T||_op (`
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from nc_runner import theory
 from nc_runner.config import Config
 from nc_runner.experiments.base import Results
 
-SETTLED = 2.0  # [choice] the loss has settled where it is at most twice that of the last probe before the first drop
+LEARNT = 0.1  # [choice] of the loss of the best constant output, (K-1)/(2K), below which the loss has settled
 CLEAR = 10.0  # [choice] an imbalance is clear of its plateau where it is at least ten times as large
 LAST_SHARE = 0.2  # [choice] of the epochs before the first drop; the plateau is the median of the probes there
 FEWEST = 4  # [choice] probes for a fit
@@ -45,9 +46,9 @@ def linear_pairs(results: Results) -> pd.DataFrame:
     """
     train = results.config.train
     table = results.by_layer("imbalance", "balancedness", "gradient_imbalance").dropna(subset="gradient_imbalance")
-    table = table[table["status"] != "diverged"].drop(columns="loss")
+    table = table[(table["status"] != "diverged") & (table["imbalance"] > 0)].drop(columns="loss")
     loss = results.metrics[results.metrics["metric"] == "loss"].rename(columns={"trial": "id", "value": "loss"})
-    table = table.merge(loss[["id", "epoch", "loss"]], on=["id", "epoch"])
+    table = table.merge(loss[["id", "epoch", "loss"]], on=["id", "epoch"]).sort_values("epoch", kind="stable")
     rate = table.get("train.learning_rate", pd.Series(train.learning_rate, table.index))
     return table.assign(
         rate=rate / (1 - table.get("train.momentum", train.momentum)),
@@ -63,10 +64,10 @@ def predicted(rows: pd.DataFrame, config: Config) -> pd.Series:
     epochs, driving = rows["epoch"].to_numpy(), rows["gradient_imbalance"].to_numpy()
     rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
     values = [float(rows["imbalance"].iloc[0])]
-    for i, (start, end) in enumerate(zip(epochs[:-1], epochs[1:], strict=True)):
+    for i, (start, end) in enumerate(pairwise(epochs)):
         value = values[-1]
         corners = [start, *(drop for drop in drop_epochs(config) if start < drop < end), end]
-        for a, b in zip(corners[:-1], corners[1:], strict=True):
+        for a, b in pairwise(corners):
             passed = sum(drop <= a for drop in drop_epochs(config))
             curve = theory.imbalance_decay(
                 int(b - a) * steps_per_epoch(config),
@@ -81,70 +82,66 @@ def predicted(rows: pd.DataFrame, config: Config) -> pd.Series:
 
 
 def with_predictions(results: Results) -> pd.DataFrame:
-    """:func:`linear_pairs` from where the loss has settled on, with column ``predicted``, and ``straight``.
+    """:func:`linear_pairs` from where the window begins, or the first probe without one, with two more columns.
 
-    ``straight`` is (1 - eta lambda)^(2t) times the first imbalance, up to the first drop of the step size and NaN after.
+    ``predicted`` is the recursion's imbalance, ``straight`` (1 - eta lambda)^(2t) times the first imbalance, up to the
+    first drop of the step size and NaN after.
     """
-    table, parts = linear_pairs(results), []
-    for _, rows in table.sort_values("epoch").groupby(["id", "layer"]):
-        rows = rows[rows["epoch"] >= settled_from(rows, results.config)]
-        if not len(rows) or not rows["imbalance"].iloc[0] > 0:
-            continue
-        kept = torch.tensor(rows["epoch"].to_numpy() - rows["epoch"].iloc[0]) * steps_per_epoch(results.config)
+    config, parts = results.config, []
+    for _, rows in linear_pairs(results).groupby(["id", "layer"]):
+        free = window(rows, config)
+        rows = rows[rows["epoch"] >= (free["epoch"].iloc[0] if len(free) else 0)]
+        passed = torch.tensor((rows["epoch"] - rows["epoch"].iloc[0]).to_numpy()) * steps_per_epoch(config)
         rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
-        straight = theory.imbalance_decay(kept, 1.0, 0.0, rate, decay).kept.numpy() * rows["imbalance"].iloc[0]
-        before = rows["epoch"] <= first_drop(results.config)
-        parts.append(
-            rows.assign(predicted=predicted(rows, results.config), straight=np.where(before, straight, np.nan))
-        )
-    return pd.concat(parts) if parts else table.assign(predicted=np.nan, straight=np.nan)
+        straight = theory.imbalance_decay(passed, 1.0, 0.0, rate, decay).kept.numpy() * rows["imbalance"].iloc[0]
+        before = rows["epoch"] <= first_drop(config)
+        parts.append(rows.assign(predicted=predicted(rows, config), straight=np.where(before, straight, np.nan)))
+    return pd.concat(parts) if parts else linear_pairs(results).assign(predicted=np.nan, straight=np.nan)
 
 
-def settled_from(rows: pd.DataFrame, config: Config) -> int:
-    """The first epoch from which on the loss stays settled, up to the first drop, of rows sorted by epoch."""
-    before = rows[rows["epoch"] <= first_drop(config)]
-    if not len(before):
-        return int(rows["epoch"].iloc[-1]) + 1
-    restless = before[~(before["loss"] <= SETTLED * before["loss"].iloc[-1])]
-    after = before[before["epoch"] > (restless["epoch"].iloc[-1] if len(restless) else 0)]
-    return int(after["epoch"].iloc[0]) if len(after) else int(rows["epoch"].iloc[-1]) + 1
+def plateau(rows: pd.DataFrame, column: str, config: Config) -> float:
+    """Median of a column over the last ``LAST_SHARE`` of the epochs before the first drop of the step size."""
+    return float(
+        rows.loc[rows["epoch"].between((1 - LAST_SHARE) * first_drop(config), first_drop(config)), column].median()
+    )
+
+
+def window(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The probes, of one trial and layer, between which the imbalance decays freely.
+
+    From the first probe at which the loss is at most ``LEARNT`` of (K-1)/(2K), to the last before the imbalance is less
+    than ``CLEAR`` times its :func:`plateau`, or the step size drops.
+    """
+    classes = config.data.classes
+    learnt = (rows["loss"] <= LEARNT * (classes - 1) / (2 * classes)).cummax()
+    low = (rows["imbalance"] < CLEAR * plateau(rows, "imbalance", config)) | (rows["epoch"] > first_drop(config))
+    return rows[learnt & ~low.cummax()]
 
 
 def fits(results: Results) -> pd.DataFrame:
-    """One row a trial and linear layer: the rate of decay per step fitted in the window, and its plateau.
+    """One row a trial and linear layer: the rate of decay fitted in the window, and the plateau.
 
-    The window: from the first probe from which on the loss is at most ``SETTLED`` times that of the last probe before
-    the first drop of the step size, as long as the imbalance is at least ``CLEAR`` times its plateau. The plateau is the
-    median imbalance over the last ``LAST_SHARE`` of the epochs before the drop. The rate is the slope of log imbalance
-    by least squares, NaN with fewer than ``FEWEST`` probes in the window.
-
-    Columns: id, layer, ``probes`` in the window, ``fitted`` and ``expected`` = 2 |log(1 - eta lambda)| per step,
-    ``plateau`` and ``predicted_plateau`` (the median of the recursion's values at the same probes), ``at_drop`` and
-    ``at_end``, ``predicted_end``.
+    Columns: id, layer, ``probes`` in the :func:`window`, and its ends ``first`` and ``last``; ``fitted``, the slope of
+    -log imbalance a step by least squares, NaN with fewer than ``FEWEST`` probes, and ``expected``, 2 |log(1 - eta
+    lambda)|; ``plateau``, and ``predicted_plateau`` that of the recursion; the imbalance ``at_drop`` and ``at_end``,
+    and ``predicted_end`` by the recursion.
     """
-    config, rows_out = results.config, []
-    drop, columns = first_drop(config), ["id", "layer"]
-    for (trial, layer), rows in with_predictions(results).groupby(columns):
-        before = rows[rows["epoch"] <= drop].dropna(subset="predicted")
-        if not len(before):
-            continue
-        last = before[before["epoch"] > (1 - LAST_SHARE) * drop]
-        plateau = float(last["imbalance"].median())
-        near = before["imbalance"] < CLEAR * plateau
-        window = before[~near.cummax()]
-        steps = window["epoch"] * steps_per_epoch(config)
-        enough = len(window) >= FEWEST
-        slope = np.polyfit(steps, np.log(window["imbalance"]), 1)[0] if enough else np.nan
-        rate, decay = float(before["rate"].iloc[0]), float(before["decay"].iloc[0])
-        rows_out.append(
+    config, found = results.config, []
+    for (trial, layer), rows in with_predictions(results).groupby(["id", "layer"]):
+        free = window(rows, config)
+        steps = free["epoch"] * steps_per_epoch(config)
+        slope = np.polyfit(steps, np.log(free["imbalance"]), 1)[0] if len(free) >= FEWEST else np.nan
+        before = rows[rows["epoch"] <= first_drop(config)]
+        found.append(
             {
-                "id": trial, "layer": layer, "probes": len(window),
-                "from": window["epoch"].min(), "to": window["epoch"].max(),
-                "fitted": -slope, "expected": -2 * math.log1p(-rate * decay),
-                "plateau": plateau, "predicted_plateau": float(last["predicted"].median()),
-                "at_drop": float(before["imbalance"].iloc[-1]), "at_end": float(rows["imbalance"].iloc[-1]),
-                "predicted_end": float(rows["predicted"].iloc[-1]),
+                "id": trial, "layer": layer,
+                "probes": len(free), "first": free["epoch"].min(), "last": free["epoch"].max(),
+                "fitted": -slope, "expected": -2 * math.log1p(-float(rows["rate"].iloc[0] * rows["decay"].iloc[0])),
+                "plateau": plateau(rows, "imbalance", config),
+                "predicted_plateau": plateau(rows, "predicted", config),
+                "at_drop": before["imbalance"].iloc[-1] if len(before) else np.nan,
+                "at_end": rows["imbalance"].iloc[-1], "predicted_end": rows["predicted"].iloc[-1],
             }
         )  # fmt: skip
-    names = "id layer probes from to fitted expected plateau predicted_plateau at_drop at_end predicted_end"
-    return pd.DataFrame(rows_out, columns=names.split())
+    names = "id layer probes first last fitted expected plateau predicted_plateau at_drop at_end predicted_end"
+    return pd.DataFrame(found, columns=names.split())

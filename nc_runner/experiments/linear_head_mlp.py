@@ -9,7 +9,9 @@ from torch import Tensor
 
 from nc_runner.config import Config
 from nc_runner.experiments import head_measures
-from nc_runner.experiments.base import Claim, Experiment, Measurement, Results
+from nc_runner.experiments.base import Experiment, Measurement, Results
+from nc_runner.experiments.head_claims import claims
+from nc_runner.experiments.head_figures import training_figure
 from nc_runner.models import MLP
 
 GRAMS = 4  # layers in the bottom row [paper]
@@ -23,11 +25,8 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
 
 
 def draw(results: Results) -> dict[str, Figure]:
-    return {}
-
-
-def claims(results: Results) -> list[Claim]:
-    return []
+    """Figure 4 with the predictions."""
+    return {"figure_4": training_figure(results, gram_layers=GRAMS)}
 
 
 EXPERIMENT = Experiment(

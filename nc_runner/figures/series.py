@@ -21,6 +21,22 @@ def plot_over(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> Non
         )
 
 
+def plot_mean_std(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
+    """The mean of column ``y`` at each value of ``x``, with a band of one standard deviation where there are several.
+
+    The deviation divides by their number less one. On a logarithmic axis the band ends at a tenth of the mean.
+    """
+    grouped = table.groupby(x)[y]
+    mean, deviation = grouped.mean(), grouped.std()
+    (drawn,) = ax.plot(mean.index.to_numpy(), mean.to_numpy(), **line)
+    if (grouped.size() > 1).any():
+        low = (mean - deviation).clip(lower=mean / 10) if ax.get_yscale() == "log" else mean - deviation
+        ax.fill_between(
+            mean.index.to_numpy(), low.to_numpy(), (mean + deviation).to_numpy(), color=drawn.get_color(), alpha=0.2,
+            linewidth=0,
+        )  # fmt: skip
+
+
 def seeds_phrase(table: pd.DataFrame, *, band: bool = True) -> str:
     """How many seeds a figure shows, in words for its caption."""
     count = table["seed"].nunique()
