@@ -25,6 +25,7 @@ def claims(results: Results) -> list[Claim]:
     table = fits(results)
     return [
         nc2_improves(results),
+        nc2_improves_linearly(results),
         decays_at_rate(table),
         nonlinear_higher(results),
         plateau_predicted(table),
@@ -51,18 +52,32 @@ def nonlinear_layers(table: pd.DataFrame, config: Config) -> pd.Series:
 def nc2_improves(results: Results) -> Claim:
     """Layer by layer, in every run."""
     table = final_layers(results, NC2).dropna(subset=NC2)
-    ratio = table.groupby("id")[NC2].pct_change(fill_method=None).dropna()
-    share = float((ratio < 0).mean()) if len(ratio) else np.nan
+    steps = table.groupby("id")[NC2].diff().dropna()
+    share = float((steps < 0).mean()) if len(steps) else np.nan
     ends = table.groupby("id")[NC2].agg(["first", "last"]).mean() if len(table) else None
     return Claim(
         "nc2_improves",
         "NC2 improves layer by layer through the head.",
         f"it falls in at least {IMPROVES:.0%} [choice] of the steps from a layer to the next, all runs, last epoch",
-        f"in {share:.0%} of {len(ratio)} steps; from {ends['first']:.3g} at the head's input to {ends['last']:.3g} "
+        f"in {share:.0%} of {len(steps)} steps; from {ends['first']:.3g} at the head's input to {ends['last']:.3g} "
         "at its output"
-        if ends is not None and len(ratio)
+        if ends is not None and len(steps)
         else "no layers",
-        Claim.judge(share >= IMPROVES if len(ratio) else None),
+        Claim.judge(share >= IMPROVES if len(steps) else None),
+    )
+
+
+def nc2_improves_linearly(results: Results) -> Claim:
+    """Without exception where the layers are linear."""
+    table = final_layers(results, NC2).dropna(subset=NC2)
+    table = table[table["layer"] >= nonlinear_layers(table, results.config)]
+    steps = table.groupby("id")[NC2].diff().dropna()
+    return Claim(
+        "nc2_improves_linear",
+        "Through the linear layers NC2 improves layer by layer, from the output of the last non-linear one on.",
+        "it falls from each layer to the next in every run, last epoch",
+        f"in {int((steps < 0).sum())} of {len(steps)} steps" if len(steps) else "no linear layers",
+        Claim.judge(bool((steps < 0).all()) if len(steps) else None),
     )
 
 
@@ -173,7 +188,8 @@ def nc1_hardly_varies(results: Results) -> Claim:
     """Over the linear layers, beside NC2."""
     table = final_layers(results, NC1, NC2)
     table = table[table["layer"] > nonlinear_layers(table, results.config)]
-    of_run = table.groupby("id")[[NC1, NC2]].agg(lambda values: values.max() / values.min())
+    grouped = table.groupby("id")[[NC1, NC2]]
+    of_run = grouped.max() / grouped.min()
     return Claim(
         "nc1_hardly_varies",
         "NC1 hardly depends on the linear layer, where NC2 does.",

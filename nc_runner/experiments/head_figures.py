@@ -60,8 +60,9 @@ def training_figure(results: Results, *, gram_layers: int) -> Figure:
     config, columns = results.config, gram_layers + 1
     figure = plt.figure(figsize=(13.5, 6.2))
     halves = figure.add_gridspec(2, 1, height_ratios=(1.25, 1), hspace=0.42)
-    upper = [figure.add_subplot(place) for place in halves[0].subgridspec(1, 4, wspace=0.27)]
-    lower = [figure.add_subplot(place) for place in halves[1].subgridspec(1, columns, wspace=0.35)]
+    above, below = halves[0].subgridspec(1, 4, wspace=0.27), halves[1].subgridspec(1, columns, wspace=0.35)
+    upper = [figure.add_subplot(above[i]) for i in range(4)]
+    lower = [figure.add_subplot(below[i]) for i in range(columns)]
     table = results.by_layer(NC1, NC2, BALANCE, NEGATIVITY)
     table = table[table["status"] != "diverged"]
     for ax, (metric, title) in zip(upper, PANELS, strict=True):
