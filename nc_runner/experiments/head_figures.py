@@ -36,17 +36,13 @@ def colour(layer: int, config: Config) -> tuple[float, float, float, float]:
     return colormaps["GnBu"](0.4 + 0.6 * (layer - nonlinear) / linear)
 
 
-def setting(results: Results) -> str:
-    """The network and data of a run, in words for its caption."""
-    config, model, data = results.config, results.config.model, results.config.data
-    nonlinear = model.depth - model.linear_layers
-    network = (
-        f"{nonlinear} ReLU and {model.linear_layers} linear layers of width {model.width}, no biases"
-        if model.name is ModelName.mlp
-        else f"{model.name.name} of {model.channels} channels, then {nonlinear} ReLU and {model.linear_layers} linear "
-        f"layers of width {model.width}"
-    )
-    return f"{network}; {data.name.name}, {config.data.samples:,} images; {runs_phrase(results)}"
+def network_phrase(config: Config, *, nonlinear: str = "", linear: str = "") -> str:
+    """The network and data of a run, in words; of layers whose number varies, which ones in place of their number."""
+    model = config.model
+    nonlinear = nonlinear or str(model.depth - model.linear_layers)
+    layers = f"{nonlinear} ReLU and {linear or model.linear_layers} linear layers of width {model.width}, no biases"
+    backbone = "" if model.name is ModelName.mlp else f"{model.name.name} of {model.channels} channels, then "
+    return f"{backbone}{layers}; {config.data.name.name}, {config.data.samples:,} images"
 
 
 def runs_phrase(results: Results) -> str:
@@ -87,7 +83,11 @@ def training_figure(results: Results, *, gram_layers: int) -> Figure:
     for ax, layer in zip(lower, range(depth + 1 - gram_layers, depth + 1), strict=False):
         draw_gram(ax, results, layer)
     draw_condition(lower[-1], results)
-    caption(figure, f"{conventions()} {setting(results)}. {changed_from_paper(config)}", width=190)
+    caption(
+        figure,
+        f"{conventions()} {network_phrase(config)}; {runs_phrase(results)}. {changed_from_paper(config)}",
+        width=190,
+    )
     return figure
 
 

@@ -5,7 +5,7 @@ BatchNorm over (trial, channel) the ordinary one. A stack of one is an ordinary 
 Gradients are autograd's: beside convolutions its bookkeeping is nothing.
 
 Convolutions start with the normal weights of He et al. 2015 (variance 2 / fan-out), BatchNorm with gamma 1 and beta 0,
-the head like that of an MLP, torch's default: uniform in +-1/sqrt(fan_in).
+the head like that of an MLP (``model.init``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from nc_runner.config import LossName, ModelConfig, ModelName
 from nc_runner.models import layers, losses, parameters
-from nc_runner.models.mlp import SLOPES
+from nc_runner.models.mlp import SLOPES, initial_gain
 from nc_runner.models.resnet import resnet18, resnet20
 from nc_runner.models.vgg import vgg13
 from nc_runner.rng import generator
@@ -90,9 +90,10 @@ class ConvolutionalNetwork:
                 weight.copy_(torch.empty(weight.shape).normal_(0, math.sqrt(2 / fan_out), generator=random))
             for i in range(1, self.depth + 1):
                 bound = 1 / math.sqrt(self.params[f"{i}.weight"].shape[2])
-                for name in (f"{i}.weight", f"{i}.bias")[: 1 + self.config.bias]:
+                gain = initial_gain(self.config, self.slope if i <= self.depth - self.config.linear_layers else 1.0)
+                for name, limit in ((f"{i}.weight", gain * bound), (f"{i}.bias", bound))[: 1 + self.config.bias]:
                     tensor = self.params[name][t]
-                    tensor.copy_(torch.empty(tensor.shape).uniform_(-bound, bound, generator=random))
+                    tensor.copy_(torch.empty(tensor.shape).uniform_(-limit, limit, generator=random))
 
     def output_layer(self) -> tuple[Tensor, Tensor | None]:
         """Weight [T, K, D] and bias [T, K], or None, of the last linear layer."""

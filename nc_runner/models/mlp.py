@@ -20,6 +20,14 @@ from nc_runner.rng import generator
 SLOPES = {Activation.relu: 0.0, Activation.leaky_relu: 0.01, Activation.linear: 1.0}
 
 
+def initial_gain(config: ModelConfig, slope: float) -> float:
+    """What +-1/sqrt(fan_in) is multiplied by for the weights before an activation of this slope below 0 (1: none).
+
+    He et al. (2015) keep the mean square of features: a variance of 2/((1 + slope^2) fan_in).
+    """
+    return math.sqrt(6 / (1 + slope**2)) if config.init is Init.he else 1.0
+
+
 class Passed(NamedTuple):
     """What a forward pass leaves for the backward pass."""
 
@@ -92,7 +100,7 @@ class MLP:
             random = generator(seed, "init")
             for i, layer in self.linear.items():
                 bound = 1 / math.sqrt(layer.weight.shape[2])
-                gain = math.sqrt(6 / (1 + self._slope(i) ** 2)) if self.config.init is Init.he else 1.0
+                gain = initial_gain(self.config, self._slope(i))
                 for tensor, limit in ((layer.weight, gain * bound), (layer.bias, bound)):
                     if tensor is not None:
                         tensor[t].copy_(torch.empty(tensor.shape[1:]).uniform_(-limit, limit, generator=random))

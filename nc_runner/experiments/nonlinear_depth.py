@@ -1,0 +1,126 @@
+"""Jacot et al. 2025, Figure 3: deeper non-linear parts are more balanced and less negative."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from nc_runner.config import Config
+from nc_runner.configs import changed_from_paper
+from nc_runner.experiments import head_measures
+from nc_runner.experiments.base import Claim, Experiment, Measurement, Results
+from nc_runner.experiments.head_claims import BALANCE, NEGATIVITY, bounds_hold, final_layers, nonlinear_layers
+from nc_runner.experiments.head_figures import network_phrase, runs_phrase
+from nc_runner.figures import BLUE, ORANGE
+from nc_runner.figures.series import caption, plot_mean_std
+from nc_runner.models import MLP
+
+DEPTH, RATE = "nonlinear_depth", "train.learning_rate"
+TREND = -0.5  # [choice] rank correlation with the depth, below which a quantity falls with it
+NEGATIVE = 0.1  # [choice] negativity from which on a layer is negative
+PANELS = (("balancedness", "min"), ("balancedness", "mean"), ("negativity", "min"), ("negativity", "mean"))
+
+
+def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+    """Every layer after the second."""
+    assert network is not None
+    yield from head_measures.measure(network, x, y, config)
+
+
+def by_run(results: Results) -> pd.DataFrame:
+    """One row a trial at its last epoch: least and mean balancedness and negativity of its non-linear layers.
+
+    The first two layers are not measured [paper]. ``nonlinear_depth`` counts them; ``last_negativity`` is of the last
+    non-linear layer.
+    """
+    table = final_layers(results, BALANCE, NEGATIVITY)
+    nonlinear = nonlinear_layers(table, results.config)
+    last = table[table["layer"] == nonlinear].set_index("id")[NEGATIVITY]
+    table = table[table["layer"].between(1, nonlinear)]
+    grouped = table.groupby("id")[[BALANCE, NEGATIVITY]].agg(["min", "mean"])
+    grouped.columns = [f"{metric}_{of}" for metric, of in grouped.columns]
+    trials = results.trials.set_index("id")
+    depth = trials["model.depth"] - results.config.model.linear_layers
+    columns = {DEPTH: depth, RATE: trials[RATE], "seed": trials["seed"], "last_negativity": last}
+    return grouped.join(pd.DataFrame(columns), how="inner").reset_index()
+
+
+def draw(results: Results) -> dict[str, Figure]:
+    """The four panels, one curve a step size."""
+    table = by_run(results)
+    figure, axes = plt.subplots(1, 4, figsize=(12.5, 3.0))
+    for ax, (metric, of) in zip(axes, PANELS, strict=True):
+        for rate, colour, marker in zip(sorted(table[RATE].unique()), (BLUE, ORANGE) * 9, "os" * 9, strict=False):
+            rows = table[table[RATE] == rate]
+            label = f"learning rate {rate:g}"
+            plot_mean_std(ax, rows, DEPTH, f"{metric}_{of}", color=colour, marker=marker, label=label)
+        ax.set(title=f"{of} {metric}", xlabel="number of non-linear layers")
+        ax.set_ylim(bottom=0)
+    figure.subplots_adjust(wspace=0.28)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=len(labels))
+    text = (
+        "Over the non-linear layers after the second, after training: balancedness ‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖) "
+        "of a layer and the next, 0 is balanced; negativity ‖Z − relu(Z)‖ / ‖Z‖ of pre-activations; operator norms. "
+        f"{network_phrase(results.config, nonlinear='the')}; weight decay in proportion to 1 / number of layers; "
+        f"{runs_phrase(results)}. {changed_from_paper(results.config)}"
+    )
+    caption(figure, text, width=180, below=1)
+    return {"figure_3": figure}
+
+
+def claims(results: Results) -> list[Claim]:
+    """What the paper says of Figure 3."""
+    table = by_run(results)
+    return [
+        falls_with_depth(table, BALANCE, "deeper_more_balanced", "Deeper non-linear parts are more balanced."),
+        falls_with_depth(table, NEGATIVITY, "deeper_less_negative", "Deeper non-linear parts are less negative."),
+        last_stays_negative(table),
+        bounds_hold(results),
+    ]
+
+
+def falls_with_depth(table: pd.DataFrame, metric: str, name: str, statement: str) -> Claim:
+    """Least and mean over the layers, at each step size."""
+    found = []
+    for rate, rows in table.groupby(RATE):
+        means = rows.groupby(DEPTH)[[f"{metric}_min", f"{metric}_mean"]].mean()
+        if len(means) >= 3:
+            ranks = means.reset_index().rank()
+            found += [(rate, of, float(ranks[DEPTH].corr(ranks[f"{metric}_{of}"]))) for of in ("min", "mean")]
+    return Claim(
+        name,
+        statement,
+        f"rank correlation of the least and of the mean {metric} (mean over runs) with the number of non-linear layers "
+        f"is below {TREND:g} [choice], at every step size",
+        ", ".join(f"{of} at {rate:g}: {value:+.2f}" for rate, of, value in found) or "fewer than three depths",
+        Claim.judge(all(value < TREND for *_, value in found) if found else None),
+    )
+
+
+def last_stays_negative(table: pd.DataFrame) -> Claim:
+    """Of every run."""
+    values = table["last_negativity"].dropna()
+    return Claim(
+        "last_stays_negative",
+        "The last non-linear layer always stays negative.",
+        f"its negativity is above {NEGATIVE:g} [choice] in every run",
+        f"{values.min():.2g} to {values.max():.2g}, {len(values)} runs" if len(values) else "no run",
+        Claim.judge(bool((values > NEGATIVE).all()) if len(values) else None),
+    )
+
+
+EXPERIMENT = Experiment(
+    paper="jacot2025",
+    figure="3",
+    summary="balancedness and negativity of the non-linear layers against their number",
+    cost="",
+    measure=measure,
+    draw=draw,
+    claims=claims,
+    check=head_measures.check,
+)
