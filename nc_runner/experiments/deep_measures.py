@@ -17,12 +17,12 @@ from nc_runner.config import Config, DataName, LossName, Means, ModelName, Norm
 from nc_runner.errors import UserError
 from nc_runner.experiments import geometry
 from nc_runner.experiments.base import Measurement, Results
-from nc_runner.models import MLP
+from nc_runner.models import MLP, ConvolutionalNetwork
 
 DECAY_TIMES = 10.0  # of step size / (1 - momentum) * weight decay * steps, below which a spectrum shows its start
 
 
-def fit(network: MLP, logits: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+def fit(network: MLP | ConvolutionalNetwork, logits: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
     """Mean loss, accuracy, and the objective with its penalty [T]."""
     targets = one_hot(y, logits.shape[-1]).double()
     if config.train.loss is LossName.mse:

@@ -212,7 +212,7 @@ def head_line(results: Results) -> pd.DataFrame:
     whole = rows.groupby("trial")["value"].last()
     nonlinear = nonlinear_layers(table, config)
     linear = table.get("model.linear_layers", pd.Series(config.model.linear_layers, table.index))
-    table = table.assign(whole=table["id"].map(whole), linear=linear, last=nonlinear + linear)
+    table = table.assign(whole=table["id"].map(whole).astype("float64"), linear=linear, last=nonlinear + linear)
     table = table[table["layer"] > nonlinear].dropna(subset="whole")
     return table.assign(expected=table["whole"] ** ((table["last"] - table["layer"]) / table["linear"]))
 

@@ -19,7 +19,7 @@ from nc_runner.config import CONVOLUTIONAL, IMAGE_DATA, Config, DataName, LossNa
 from nc_runner.errors import UserError
 from nc_runner.experiments import deep_measures
 from nc_runner.experiments.base import Measurement
-from nc_runner.models import MLP
+from nc_runner.models import MLP, ConvolutionalNetwork, Network
 from nc_runner.rng import generator
 
 BACKBONE_OF_MLP = 2  # layers [paper]
@@ -54,7 +54,7 @@ def head_depth(config: Config) -> int:
     return config.model.depth - backbone_layers(config)
 
 
-def head_of(network: MLP, x: Tensor, config: Config) -> Head:
+def head_of(network: MLP | ConvolutionalNetwork, x: Tensor, config: Config) -> Head:
     """The head, with its outputs on x [N, ...] in eval mode."""
     first = backbone_layers(config)
     outputs = [output for layer, output in network.features(x) if layer >= first]
@@ -63,8 +63,9 @@ def head_of(network: MLP, x: Tensor, config: Config) -> Head:
     return Head(outputs, [network.params[name] for name in names], names, nonlinear)
 
 
-def measure(network: MLP, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
-    """Fit, every layer, the theorem's bounds and what drives the imbalance; without the Gram matrices."""
+def measure(network: Network | None, x: Tensor, y: Tensor, config: Config, *, grams: int = 0) -> Iterator[Measurement]:
+    """Fit, every layer, the theorem's bounds, what drives the imbalance, Gram matrices of the last ``grams`` layers."""
+    assert isinstance(network, MLP | ConvolutionalNetwork)
     head = head_of(network, x, config)
     yield from deep_measures.fit(network, head.outputs[-1], y, config)
     yield from layers(head, y)
@@ -73,6 +74,7 @@ def measure(network: MLP, x: Tensor, y: Tensor, config: Config) -> Iterator[Meas
     if config.model.linear_layers >= 2:
         yield from bounds(head, y, config.data.classes)
         yield from driving(network, head, x, y, config)
+    yield from gram_matrices(head, y, last=grams)
 
 
 def layers(head: Head, y: Tensor) -> Iterator[Measurement]:
@@ -144,7 +146,9 @@ def bounds(head: Head, y: Tensor, classes: int) -> Iterator[Measurement]:
         yield head.depth - 1, f"condition_number_{name}", bound.condition_number
 
 
-def driving(network: MLP, head: Head, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+def driving(
+    network: MLP | ConvolutionalNetwork, head: Head, x: Tensor, y: Tensor, config: Config
+) -> Iterator[Measurement]:
     """What keeps linear layers from balance: ||mean over batches of S^T S - T T^T||_op, of layers L1+1 to L-1.
 
     T and S are the gradients, without the penalty, of a batch's loss at a layer's weight and at the next. The mean is
@@ -177,7 +181,7 @@ def of_each_trial(rows: Tensor, trials: int) -> Tensor:
     return rows.unsqueeze(1).expand(-1, trials, *rows.shape[1:])
 
 
-def grams(head: Head, y: Tensor, *, last: int) -> Iterator[Measurement]:
+def gram_matrices(head: Head, y: Tensor, *, last: int) -> Iterator[Measurement]:
     """Inner products of the class means of the last layers' outputs, the upper triangle: ``gram_i_j``, i <= j."""
     for layer in range(head.depth + 1 - last, head.depth + 1):
         means = metrics.class_means(head.outputs[layer], y)

@@ -18,7 +18,7 @@ from nc_runner.experiments.head_claims import NC1, NC2, SPREAD, bounds_hold, fin
 from nc_runner.experiments.head_figures import network_phrase, runs_phrase
 from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.series import caption, plot_mean_std
-from nc_runner.models import MLP
+from nc_runner.models import Network
 
 LINEAR, DECAY, BALANCED = "model.linear_layers", "train.weight_decay", "balanced_nc2"
 IMPROVES = 0.75  # [choice] share of the steps from a number of linear layers to the next
@@ -27,9 +27,8 @@ PANELS = (("last", NC1), ("input", NC1), ("last", NC2), ("input", NC2))
 PLACES = {"last": "last layer", "input": "head's input"}
 
 
-def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
     """Every layer of the head."""
-    assert network is not None
     yield from head_measures.measure(network, x, y, config)
 
 
@@ -41,12 +40,11 @@ def both_ends(results: Results) -> pd.DataFrame:
     """
     table = final_layers(results, NC1, NC2)
     nonlinear = nonlinear_layers(table, results.config)
-    parts = []
+    joined = results.trials.set_index("id")[["seed", LINEAR, DECAY]]
     for place, layer in (("last", nonlinear + table[LINEAR] - 1), ("input", nonlinear)):
         rows = table[table["layer"] == layer]
-        parts.append(rows.set_index("id")[[NC1, NC2]].add_prefix(f"{place}_"))
+        joined = joined.join(rows.set_index("id")[[NC1, NC2]].add_prefix(f"{place}_"), how="inner")
     whole = results.metrics[results.metrics["metric"] == "linear_head_condition_number"].sort_values("epoch")
-    joined = results.trials.set_index("id")[["seed", LINEAR, DECAY]].join(parts, how="inner")
     c3 = whole.groupby("trial")["value"].last().reindex(joined.index)
     return joined.assign(**{BALANCED: c3 ** (1 / joined[LINEAR])}).reset_index()
 
@@ -97,8 +95,9 @@ def claims(results: Results) -> list[Claim]:
 
 def spans(means: pd.DataFrame, column: str) -> list[tuple[float, pd.Series]]:
     """(weight decay, means by number of linear layers) where there are at least two."""
-    groups = [(decay, rows.droplevel(DECAY)[column]) for decay, rows in means.groupby(level=DECAY)]
-    return [(decay, rows.sort_index()) for decay, rows in groups if len(rows.dropna()) >= 2]
+    decays = sorted(means.index.get_level_values(DECAY).unique())
+    curves = [(decay, means.xs(decay, level=DECAY)[column].sort_index().dropna()) for decay in decays]
+    return [(decay, curve) for decay, curve in curves if len(curve) >= 2]
 
 
 def said(found: list[tuple[float, pd.Series]]) -> str:

@@ -12,16 +12,14 @@ from nc_runner.experiments import head_measures
 from nc_runner.experiments.base import Experiment, Measurement, Results
 from nc_runner.experiments.head_claims import claims
 from nc_runner.experiments.head_figures import training_figure
-from nc_runner.models import MLP
+from nc_runner.models import Network
 
 GRAMS = 4  # layers in the bottom row [paper]
 
 
-def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
     """Every layer of the head, and the Gram matrices of the last four."""
-    assert network is not None
-    yield from head_measures.measure(network, x, y, config)
-    yield from head_measures.grams(head_measures.head_of(network, x, config), y, last=GRAMS)
+    yield from head_measures.measure(network, x, y, config, grams=GRAMS)
 
 
 def draw(results: Results) -> dict[str, Figure]:

@@ -17,7 +17,7 @@ from nc_runner.experiments.head_claims import BALANCE, NEGATIVITY, bounds_hold, 
 from nc_runner.experiments.head_figures import network_phrase, runs_phrase
 from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.series import caption, plot_mean_std
-from nc_runner.models import MLP
+from nc_runner.models import Network
 
 DEPTH, RATE = "nonlinear_depth", "train.learning_rate"
 TREND = -0.5  # [choice] rank correlation with the depth, below which a quantity falls with it
@@ -25,9 +25,8 @@ NEGATIVE = 0.1  # [choice] negativity from which on a layer is negative
 PANELS = (("balancedness", "min"), ("balancedness", "mean"), ("negativity", "min"), ("negativity", "mean"))
 
 
-def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
+def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
     """Every layer after the second."""
-    assert network is not None
     yield from head_measures.measure(network, x, y, config)
 
 
@@ -41,8 +40,8 @@ def by_run(results: Results) -> pd.DataFrame:
     nonlinear = nonlinear_layers(table, results.config)
     last = table[table["layer"] == nonlinear].set_index("id")[NEGATIVITY]
     table = table[table["layer"].between(1, nonlinear)]
-    grouped = table.groupby("id")[[BALANCE, NEGATIVITY]].agg(["min", "mean"])
-    grouped.columns = [f"{metric}_{of}" for metric, of in grouped.columns]
+    layers = table.groupby("id")[[BALANCE, NEGATIVITY]]
+    grouped = layers.min().add_suffix("_min").join(layers.mean().add_suffix("_mean"))
     trials = results.trials.set_index("id")
     depth = trials["model.depth"] - results.config.model.linear_layers
     columns = {DEPTH: depth, RATE: trials[RATE], "seed": trials["seed"], "last_negativity": last}

@@ -138,7 +138,7 @@ def test_gram_matrices_are_of_the_last_layers_and_their_upper_triangle():
     config = small()
     network, x, y = network_and_data(config)
     head = head_measures.head_of(network, x, config)
-    rows = list(head_measures.grams(head, y, last=2))
+    rows = list(head_measures.gram_matrices(head, y, last=2))
     assert {layer for layer, *_ in rows} == {3, 4}
     assert len(rows) == 2 * 6
     means = metrics.class_means(head.outputs[3], y)
