@@ -133,7 +133,7 @@ TAKES_A_GPU = {"linear_head_mlp", "linear_head_resnet", "linear_head_depth", "no
 def test_scales_change_sizes_and_nothing_else(name: str) -> None:
     sizes = {"data.samples", "data.per_class", "model.width", "model.channels", "train.epochs", "probes", "seeds"}
     if name in TAKES_A_GPU:
-        sizes |= {"train.learning_rate", "train.weight_decay"}
+        sizes |= {"data.image_size", "train.learning_rate", "train.weight_decay"}
     paper = flatten(compose([f"experiment={name}"]))
     for scale in ("cpu", "quick", "smoke"):
         other = flatten(compose([f"experiment={name}", f"scale={scale}"]))

@@ -144,11 +144,11 @@ def draw_gram(ax: Axes, results: Results, layer: int) -> None:
     last = rows[rows["epoch"] == rows.groupby("trial")["epoch"].transform("max")]
     mean: pd.Series = last.groupby("metric")["value"].mean()
     classes = results.config.data.classes
-    gram = np.full((classes, classes), np.nan)
+    gram = np.zeros((classes, classes))
     for name, value in mean.items():
         i, j = (int(part) for part in str(name).split("_")[1:])
         gram[i, j] = gram[j, i] = value
-    image = ax.imshow(gram / np.nanmax(np.abs(gram)), cmap="RdBu_r", vmin=-1, vmax=1)
+    image = ax.imshow(gram / max(np.abs(gram).max(), np.finfo(float).tiny), cmap="RdBu_r", vmin=-1, vmax=1)
     ax.set(title=f"class means, layer {layer}", xticks=[], yticks=[], xlabel="class")
     ax.grid(False)
     ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03, ticks=[-1, 0, 1])
