@@ -1,7 +1,7 @@
 """What the C library does with freed memory.
 
-glibc gives large freed arrays back to the kernel, which zeroes every page of the next one. A convolutional network frees
-all its activations in every step: with them kept, ResNet20 trains 1.15 times as fast, convolutions of 64 channels twice.
+glibc gives large freed arrays back to the kernel, which zeroes every page of the next one. Convolutional networks free
+all their activations in every step: with them kept, ResNet20 and ResNet18 take a seventh less time.
 """
 
 from __future__ import annotations

@@ -30,5 +30,5 @@ print(usual, kept, held - resident())
 def test_freed_memory_is_kept_until_it_is_released() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     usual, kept, released = map(int, done.stdout.split())
-    assert kept < 100 < usual
+    assert kept < usual / 10
     assert released > 16_000
