@@ -25,10 +25,9 @@ def vgg13(colours: int, channels: int, trials: int) -> Backbone:
 
     def run(apply: Apply, h: Tensor) -> Tensor:
         for name in units:
-            h = apply(name, h)
+            h = torch.relu_(apply(name, h))
             if name.endswith("conv2") and min(h.shape[2:]) > 1:
-                h = max_pool2d(h, 2)  # before the ReLU, which then has a quarter to do: the order changes nothing
-            h = torch.relu_(h)
+                h = max_pool2d(h, 2)
         return h
 
     return Backbone(units, inputs, run)
