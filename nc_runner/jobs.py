@@ -12,7 +12,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import OmegaConf, open_dict, read_write
 
 from nc_runner.configs import rescaled
-from nc_runner.dotted import to_config
+from nc_runner.dotted import schema, to_config
 from nc_runner.errors import UserError, refuse
 from nc_runner.folder import RunFolder, make
 
@@ -28,8 +28,12 @@ def exit_code() -> int:
 
 
 def overridden_keys(overrides: list[str]) -> list[str]:
-    """The dotted keys of command-line overrides."""
-    return [word.split("=", 1)[0].lstrip("+~") for word in overrides if "=" in word]
+    """The dotted keys of command-line overrides; a group, ``data=mnist``, counts as its name, ``data.name``.
+
+    A group's other keys are where an experiment starts from, so they replace no axis.
+    """
+    words = [word.split("=", 1)[0].lstrip("+~") for word in overrides if "=" in word]
+    return words + [f"{word}.name" for word in words if f"{word}.name" in schema()]
 
 
 class RunFolders(Callback):

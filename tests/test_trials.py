@@ -2,8 +2,10 @@ import dataclasses
 
 import pytest
 
+from nc_runner.commands import compose
 from nc_runner.config import Config, Norm
 from nc_runner.errors import UserError
+from nc_runner.jobs import overridden_keys
 from nc_runner.trials import make_stacks, make_trials, trial_id
 
 GRID = {"model.norm": ["affine", "none"], "train.weight_decay": [1e-3, 1e-2]}
@@ -45,6 +47,28 @@ def test_an_override_of_one_key_leaves_its_axis_the_config_s_own_values(small: C
     assert [t.varied for t in trials] == [
         {"model.norm": "affine", "train.epochs": 7, "train.weight_decay": decay} for decay in (1e-3, 1e-2)
     ]
+
+
+@pytest.mark.parametrize(
+    ("word", "data", "models"),
+    [
+        ("data=kmnist", ["kmnist"], ["resnet18", "vgg13"]),
+        ("data.name=kmnist", ["kmnist"], ["resnet18", "vgg13"]),
+        ("model=vgg13", ["mnist", "cifar10"], ["vgg13"]),
+        ("train=sgd", ["mnist", "cifar10"], ["resnet18", "vgg13"]),
+        ("data.per_class=7", ["mnist", "cifar10"], ["resnet18", "vgg13"]),
+    ],
+)
+def test_a_group_on_the_command_line_replaces_the_axis_of_its_name(
+    word: str, data: list[str], models: list[str]
+) -> None:
+    set_by_word = compose(["data=mnist", "model=resnet18", "data.per_class=9", word])
+    grid = {"data.name": ["mnist", "cifar10"], "model.name": ["resnet18", "vgg13"]}
+    trials = make_trials(dataclasses.replace(set_by_word, grid=grid), overridden_keys([word]))
+    assert [(t.config.data.name.name, t.config.model.name.name) for t in trials] == [
+        (d, m) for d in data for m in models
+    ]
+    assert all(t.config.data.samples == 10 * t.config.data.per_class for t in trials)
 
 
 def test_id_changes_with_the_numbers_and_with_nothing_else(small: Config) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import nc_run
+from conftest import nc_run, smoke_overrides
 from rich.console import Console
 
 from nc_runner import experiments, report
@@ -29,7 +29,8 @@ def test_it_composes_at_every_scale_and_its_file_says_how_to_run_it(name: str) -
 
 @pytest.mark.parametrize("name", experiment_names())
 def test_it_runs_draws_and_draws_the_same_again(name: str, tmp_path: Path) -> None:
-    done = nc_run(f"experiment={name}", "scale=smoke", "jobs=1", "seeds=2", "hydra.run.dir=run", cwd=tmp_path)
+    words = (f"experiment={name}", "scale=smoke", "jobs=1", "seeds=2", "hydra.run.dir=run", *smoke_overrides(name))
+    done = nc_run(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     folder = RunFolder(tmp_path / "run")
