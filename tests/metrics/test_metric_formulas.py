@@ -15,6 +15,7 @@ from nc_runner.metrics import (
     intra_class_cosine,
     ncc_accuracy,
     norm_variation,
+    operator_norm,
     self_duality_cosine,
     self_duality_distance,
     within_between_pinv_trace,
@@ -228,3 +229,14 @@ def test_effective_depth_admits_an_error_equal_to_eps(eps, dtype):
     correct = samples - round(eps * samples)
     accuracy = torch.tensor([correct - 1, correct, samples], dtype=dtype) / samples
     assert int(effective_depth(accuracy, eps)) == 2
+
+
+def test_operator_norm_of_tall_wide_and_spoilt_matrices():
+    draw = torch.Generator().manual_seed(0)
+    for shape in ((2, 9, 4), (2, 4, 9)):
+        matrix = torch.randn(*shape, generator=draw)
+        expected = [np.linalg.svd(m, compute_uv=False)[0] for m in matrix.double().numpy()]
+        np.testing.assert_allclose(operator_norm(matrix), expected, rtol=1e-12)
+    matrix[0, 1, 1] = torch.inf
+    assert operator_norm(matrix).isnan().tolist() == [True, False]
+    assert float(operator_norm(torch.zeros(2, 3))) == 0

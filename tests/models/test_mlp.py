@@ -3,7 +3,7 @@ import torch
 from reference import ACTIVATIONS, as_torch, linears, loss_of
 from torch import nn
 
-from nc_runner.config import Activation, LossName, ModelConfig, Norm
+from nc_runner.config import Activation, Init, LossName, ModelConfig, Norm
 from nc_runner.models import MLP, layers
 
 CPU = torch.device("cpu")
@@ -136,3 +136,20 @@ def test_nothing_follows_the_layers_of_a_linear_head(activation: Activation, lin
             z, delta = passed[i]
             torch.testing.assert_close(network.grads[f"{i}.weight"][t], weight.grad, rtol=1e-10, atol=1e-14)
             torch.testing.assert_close(delta[t].T @ z[t] / 9, weight.grad, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("activation", [Activation.relu, Activation.linear])
+def test_he_s_initial_weights_keep_the_mean_square_of_features_and_torch_s_divide_it(activation: Activation) -> None:
+    shrinks = {Activation.relu: 6.0, Activation.linear: 3.0}[activation]
+    x = torch.randn(400, 300)
+    for init, factor in ((Init.he, 1.0), (Init.torch, 1 / shrinks)):
+        config = ModelConfig(
+            depth=5, width=300, norm=Norm.none, activation=activation, bias=False, init=init, linear_layers=2
+        )
+        network = MLP(config, 300, 200, [0], device=CPU)
+        before = x
+        for i, after in network.features(x):
+            ratio = float(after.square().mean() / before.square().mean())
+            # The second moment of the inputs is kept before the activation, of which a ReLU keeps half.
+            assert ratio == pytest.approx(factor if i <= 3 or init is Init.he else 1 / 3, rel=0.15), (init, i)
+            before = after

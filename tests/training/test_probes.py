@@ -1,6 +1,6 @@
 import pytest
 
-from nc_runner.config import Config, Method, TrainConfig
+from nc_runner.config import Config, Method, Spacing, TrainConfig
 from nc_runner.training.probes import probe_epochs
 
 
@@ -14,3 +14,9 @@ def test_they_end_with_the_last(epochs: int, probes: int) -> None:
 
 def test_a_flow_is_measured_at_every_output() -> None:
     assert probe_epochs(Config(train=TrainConfig(method=Method.flow, epochs=40), probes=3)) == set(range(1, 41))
+
+
+def test_they_are_log_spaced_or_equally_far_apart() -> None:
+    train = TrainConfig(epochs=1000)
+    assert probe_epochs(Config(train=train, probes=4)) == {1, 10, 100, 1000}
+    assert probe_epochs(Config(train=train, probes=4, probe_spacing=Spacing.linear)) == {1, 334, 667, 1000}
