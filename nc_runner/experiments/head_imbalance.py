@@ -21,6 +21,7 @@ LEARNT = 0.1  # [choice] of the loss of the best constant output, (K-1)/(2K), be
 CLEAR = 10.0  # [choice] an imbalance is clear of its plateau where it is at least ten times as large
 LAST_SHARE = 0.2  # [choice] of the epochs before the first drop; the plateau is the median of the probes there
 FEWEST = 4  # [choice] probes for a fit
+DECAYED = 5.0  # [choice] of 2 eta lambda * steps, below which more than e^-5 of the first imbalance may be left
 
 
 def steps_per_epoch(config: Config) -> int:
@@ -37,6 +38,14 @@ def drop_epochs(config: Config) -> list[int]:
 def first_drop(config: Config) -> int:
     """Epochs at the first step size."""
     return min([*drop_epochs(config), config.train.epochs])
+
+
+def decayed(results: Results) -> bool:
+    """Whether weight decay has had its time before the step size drops, in every run: 2 eta lambda * steps."""
+    trials, train = results.trials, results.config.train
+    rate = trials.get("train.learning_rate", train.learning_rate) / (1 - trials.get("train.momentum", train.momentum))
+    times = 2 * rate * trials.get("train.weight_decay", train.weight_decay) * first_drop(results.config)
+    return bool(np.all(times * steps_per_epoch(results.config) >= DECAYED))
 
 
 def linear_pairs(results: Results) -> pd.DataFrame:
