@@ -37,9 +37,9 @@ def claims(results: Results) -> list[Claim]:
 
 
 def final_layers(results: Results, *names: str) -> pd.DataFrame:
-    """One row a trial that did not diverge and layer, at the last epoch."""
+    """One row a trial that fits and layer, at the last epoch."""
     table = results.final_by_layer(*names)
-    return table[table["status"] != "diverged"].sort_values(["id", "layer"], kind="stable")
+    return table[table["status"] == "interpolated"].sort_values(["id", "layer"], kind="stable")
 
 
 def nonlinear_layers(table: pd.DataFrame, config: Config) -> pd.Series:
@@ -103,7 +103,7 @@ def nonlinear_higher(results: Results) -> Claim:
     """Plateaus of balancedness at the last probe before the step size drops."""
     config = results.config
     table = results.by_layer(BALANCE).dropna(subset=BALANCE)
-    table = table[(table["status"] != "diverged") & (table["epoch"] <= first_drop(config))]
+    table = table[(table["status"] == "interpolated") & (table["epoch"] <= first_drop(config))]
     table = table[table["epoch"] == table.groupby("id")["epoch"].transform("max")]
     linear = table["layer"] > nonlinear_layers(table, config)
     least, most = table[~linear].groupby("id")[BALANCE].min(), table[linear].groupby("id")[BALANCE].max()

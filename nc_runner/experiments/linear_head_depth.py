@@ -69,13 +69,12 @@ def draw(results: Results) -> dict[str, Figure]:
         ax.set_xticks(sorted(table[LINEAR].unique()))
     figure.subplots_adjust(wspace=0.28)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=len(labels))
-    first = table[LINEAR].min()
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=max(1, len(labels)))
     text = (
         "Last layer: the one before the output; the head's input: the last non-linear layer; the two are the same with "
-        f"{first} linear layer. NC1: ratio of traces; NC2: largest over least singular value of uncentred class means. "
+        "one linear layer. NC1: ratio of traces; NC2: largest over least singular value of uncentred class means. "
         f"Dashed: a balanced head's, the L2-th root of the condition number of the product of its layers. "
-        f"{network_phrase(results.config, linear='the linear')}; {runs_phrase(results)}. "
+        f"{network_phrase(results.config, linear='these')}; {runs_phrase(results)}. "
         f"{changed_from_paper(results.config)}"
     )
     caption(figure, text, width=180, below=1)

@@ -62,11 +62,11 @@ def draw(results: Results) -> dict[str, Figure]:
         ax.set_ylim(bottom=0)
     figure.subplots_adjust(wspace=0.28)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=len(labels))
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=max(1, len(labels)))
     text = (
         "Over the non-linear layers after the second, after training: balancedness ‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖) "
         "of a layer and the next, 0 is balanced; negativity ‖Z − relu(Z)‖ / ‖Z‖ of pre-activations; operator norms. "
-        f"{network_phrase(results.config, nonlinear='the')}; weight decay in proportion to 1 / number of layers; "
+        f"{network_phrase(results.config, nonlinear='these')}; weight decay in proportion to 1 / number of layers; "
         f"{runs_phrase(results)}. {changed_from_paper(results.config)}"
     )
     caption(figure, text, width=180, below=1)
@@ -77,18 +77,14 @@ def claims(results: Results) -> list[Claim]:
     """What the paper says of Figure 3."""
     table, done = by_run(results), decayed(results)
     return [
-        falls_with_depth(
-            table, BALANCE, "deeper_more_balanced", "Deeper non-linear parts are more balanced.", done=done
-        ),
-        falls_with_depth(
-            table, NEGATIVITY, "deeper_less_negative", "Deeper non-linear parts are less negative.", done=done
-        ),
+        falls_with_depth(table, BALANCE, "deeper_more_balanced", "more balanced", done=done),
+        falls_with_depth(table, NEGATIVITY, "deeper_less_negative", "less negative", done=done),
         last_stays_negative(table),
         bounds_hold(results),
     ]
 
 
-def falls_with_depth(table: pd.DataFrame, metric: str, name: str, statement: str, *, done: bool) -> Claim:
+def falls_with_depth(table: pd.DataFrame, metric: str, name: str, what: str, *, done: bool) -> Claim:
     """Least and mean over the layers, at each step size; undecided where weight decay is not ``done``."""
     found = []
     for rate, rows in table.groupby(RATE):
@@ -98,9 +94,10 @@ def falls_with_depth(table: pd.DataFrame, metric: str, name: str, statement: str
             found += [(rate, of, float(ranks[DEPTH].corr(ranks[f"{metric}_{of}"]))) for of in ("min", "mean")]
     return Claim(
         name,
-        statement,
+        f"Deeper non-linear parts are {what}.",
         f"rank correlation of the least and of the mean {metric} (mean over runs) with the number of non-linear layers "
-        f"is below {TREND:g} [choice], at every step size; undecided with less than {DECAYED:g} of 2 eta lambda * steps",
+        f"is below {TREND:g} [choice], at every step size; undecided where a run has 2 eta lambda * steps below "
+        f"{DECAYED:g}",
         ", ".join(f"{of} at {rate:g}: {value:+.2f}" for rate, of, value in found) or "fewer than three depths",
         Claim.judge(all(value < TREND for *_, value in found) if found and done else None),
     )
