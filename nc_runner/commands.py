@@ -121,19 +121,15 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 def compose(overrides: list[str]) -> Any:
     """The typed config that these overrides mean."""
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from nc_runner.configs import conf_dir, register
+    from nc_runner.configs import composed
     from nc_runner.dotted import to_config
     from nc_runner.mistakes import plain_sentence
 
-    register()
     try:
-        with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-            return to_config(hydra_compose("config", overrides))
+        return to_config(composed(overrides))
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(plain_sentence(error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,27 @@ def register() -> None:
 
     ConfigStore.instance().store(name="schema", node=Config)
     OmegaConf.register_new_resolver("at_scale", at_scale, replace=True)
+    OmegaConf.register_new_resolver("case", case, replace=True)
+
+
+def composed(overrides: list[str]) -> Any:
+    """The config, a node of the schema, that these command-line words mean."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    register()
+    if GlobalHydra.instance().is_initialized():  # within a job, of which Hydra is in charge
+        return compose("config", overrides)
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        return compose("config", overrides)
+
+
+def case(value: Any, choices: Any) -> Any:
+    """Resolver ``${case:${model.name},{mlp:none,resnet20:affine}}``: what goes with a value of another key."""
+    name = value.name if isinstance(value, Enum) else str(value)
+    if name not in choices:
+        raise ValueError(f"{name} has nothing to go with it; there is something for {', '.join(map(str, choices))}")
+    return choices[name]
 
 
 def load_saved(path: Path) -> Any:
@@ -55,3 +77,38 @@ def rescaled(node: Any, scale: str) -> Config:
 
     other = OmegaConf.merge(node, {"scale": OmegaConf.load(conf_dir() / "scale" / f"{scale}.yaml")})
     return to_config(other)
+
+
+def changed_from_paper(config: Config) -> str:
+    """In a sentence for a caption, what of this config differs from its experiment's at scale=paper, and from what.
+
+    Compared are the data, the network, the training, the axes of the grid and the seeds, for the data set and the kind
+    of network that the config names. Empty where no experiment is named.
+    """
+    from nc_runner.dotted import flatten, to_config
+
+    if config.experiment is None:
+        return ""
+    words = [f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"]
+    paper = to_config(composed(words))
+    own, theirs = flatten(config), flatten(paper)
+    passed_over = {"data.root", "data.path"} | ({"data.samples"} if config.data.per_class is not None else set())
+    pairs = {
+        key: (own[key], paper.grid.get(key, theirs[key]))
+        for key in own
+        if key.split(".")[0] in ("seeds", "data", "model", "train", "flow")
+        and key not in passed_over
+        and own[key] != theirs[key]
+    } | {axis: (points, paper.grid.get(axis)) for axis, points in config.grid.items() if points != paper.grid.get(axis)}
+    changes = ", ".join(f"{key} {_plain(value)} ({_plain(was)})" for key, (value, was) in pairs.items())
+    return f"Changed from the paper's sizes: {changes}." if changes else "The paper's sizes."
+
+
+def _plain(value: Any) -> str:
+    """A value as a person would write it; of a long list its first and last."""
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        shown = [_plain(item) for item in value]
+        return f"[{', '.join(shown if len(shown) <= 3 else [shown[0], '...', shown[-1]])}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -18,7 +18,7 @@ from nc_runner.config import Config, DataConfig
 from nc_runner.data import load
 from nc_runner.dotted import flatten
 
-_PACKAGES = ("nc-run", "torch", "numpy", "pandas", "pyarrow", "hydra-core", "omegaconf", "matplotlib", "safetensors")
+_PACKAGES = ("nc-runner", "torch", "numpy", "pandas", "pyarrow", "hydra-core", "omegaconf", "matplotlib", "safetensors")
 
 
 def now() -> str:
@@ -66,7 +66,7 @@ def data_checksum(data: DataConfig) -> str:
     """SHA-256 of the inputs' and labels' bytes."""
     digest = hashlib.sha256()
     for tensor in load(data):
-        digest.update(tensor.numpy().tobytes())
+        digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
 
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import torch
 from rich.console import Console
 
-from nc_runner import experiments, report
+from nc_runner import data, experiments, report
 from nc_runner.check import check
-from nc_runner.config import Config, Device
+from nc_runner.config import IMAGE_DATA, Config, Device
 from nc_runner.cost import announce_cost
 from nc_runner.errors import UserError
 from nc_runner.folder import RunFolder
@@ -40,6 +40,8 @@ def validate(config: Config, overridden: Sequence[str]) -> list[Trial]:
     for trial in trials:
         if experiment.check:
             experiment.check(trial.config)
+        if trial.config.data.name in IMAGE_DATA:
+            data.load(trial.config.data)  # refuses a data set that is not there, before anything is written
     return trials
 
 
@@ -81,8 +83,8 @@ def run(
 
     with folder.locked(), logging_to(folder), stop_on_signal() as stopped_by:
         if not (folder.path / "provenance.json").exists():
-            data = {str(trial.config.data): trial.config.data for trial in trials}
-            folder.write_json("provenance.json", provenance(config, data.values(), device=device, jobs=jobs))
+            sets = {str(trial.config.data): trial.config.data for trial in trials}
+            folder.write_json("provenance.json", provenance(config, sets.values(), device=device, jobs=jobs))
         folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())
         log.info(
             "%s: %d trials in %d stacks, %d workers, %s", config.experiment, len(trials), len(stacks), jobs, device

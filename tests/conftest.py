@@ -39,6 +39,12 @@ def smoke_overrides(experiment: str) -> list[str]:
     return ["data=digits"] if any(trial.config.data.name in IMAGE_DATA for trial in trials) else []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hub(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """datasets reads its folders when first imported: it writes under tmp and never asks the network."""
+    os.environ |= {"HF_HOME": str(tmp_path_factory.mktemp("huggingface")), "HF_HUB_OFFLINE": "1"}
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command line in an empty folder."""

@@ -26,7 +26,8 @@ def as_torch(network: MLP, trial: int) -> nn.Sequential:
             if 1 < i < network.depth:
                 parts[-1] = Block(parts[-1], ACTIVATIONS[config.activation]())
         elif i < network.depth:
-            parts.append(ACTIVATIONS[config.activation]())
+            linear_head = i > network.depth - config.linear_layers
+            parts.append(nn.Identity() if linear_head else ACTIVATIONS[config.activation]())
             if config.norm is not Norm.none:
                 affine, out = config.norm is Norm.affine, config.width
                 parts.append(

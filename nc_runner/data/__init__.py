@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+from functools import lru_cache
+
 from torch import Tensor
 
-from nc_runner.config import DataConfig, DataName
+from nc_runner.config import IMAGE_DATA, DataConfig, DataName
+from nc_runner.data.images import images
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher
 
-__all__ = ["balanced", "conic_hull", "gaussian_mixture", "load", "teacher"]
+__all__ = ["balanced", "conic_hull", "gaussian_mixture", "images", "load", "teacher"]
 
 
 def load(config: DataConfig) -> tuple[Tensor, Tensor]:
-    """The training set a config describes: x float32 [N, dim], y int64 [N]."""
+    """The training set a config describes: x float32 [N, dim], of images [N, C, H, W], and y int64 [N].
+
+    Raises:
+        UserError: an image data set is not there, or is not what the config says.
+    """
+    if config.name in IMAGE_DATA:
+        return _images(*dataclasses.astuple(config))
     if config.name is DataName.conic_hull:
         return conic_hull(config.samples, config.dim, config.classes, label_seed=config.label_seed)
     if config.name is DataName.balanced:
@@ -35,3 +45,9 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
         depth=config.teacher_depth,
         width=config.teacher_width,
     )
+
+
+@lru_cache(maxsize=2)
+def _images(*fields: object) -> tuple[Tensor, Tensor]:
+    """Decoded once a process, for all its stacks; a grid has two data sets at most in turn."""
+    return images(DataConfig(*fields))  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, LogLocator, NullFormatter, NullLocator
 
+from nc_runner.configs import changed_from_paper
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.ulpm_flow_claims import STATEMENTS
 from nc_runner.experiments.ulpm_flow_figures import PANELS, RED, band
@@ -36,11 +37,10 @@ CURVES = {
 
 def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
     """The paper's four panels of one network, a row a data set."""
-    table = table[(table["model.name"] == model) & (table["epoch"] >= EPOCHS[0])].assign(
-        log_t_flow=lambda t: t["log_t"]
-    )
-    table["log_t"] = table["log_epoch"]  # the axis of ``band``
+    table = table[table["model.name"] == model]
     sets = list(table["data.name"].unique())
+    table = table[table["epoch"] >= EPOCHS[0]]
+    table = table.assign(log_t_flow=table["log_t"], log_t=table["log_epoch"])  # log_t is the axis of ``band``
     figure, axes = plt.subplots(
         len(sets), 4, figsize=(12.5, 2.35 * len(sets) + 0.35), sharex=True, squeeze=False,
         gridspec_kw={"wspace": 0.36, "hspace": 0.16},
@@ -60,8 +60,14 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
     for top, bottom, (title, *_) in zip(axes[0], axes[-1], PANELS, strict=True):
         top.set_title(title)
         bottom.set_xlabel("epoch (log log scale)")
-        bottom.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24))
-    caption(figure, f"{setting(results)}. {conventions(results, table)}", width=175, below=7)
+        if drawn := bottom.get_legend_handles_labels()[0]:
+            bottom.legend(handles=drawn, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+    caption(
+        figure,
+        f"{setting(results)}. {conventions(results, table)} {changed_from_paper(results.config)}",
+        width=175,
+        below=7,
+    )
     return figure
 
 
@@ -80,8 +86,9 @@ def conventions(results: Results, table: pd.DataFrame) -> str:
     """What is drawn, in words."""
     return (
         f"Training set in eval mode; {seeds_phrase(table)}. Shaded: terminal phase, from the first probe with training "
-        f"accuracy ≥ {results.config.train.target_accuracy:.1%}. Guides in black: (log t)⁻¹ dotted and (log t)^(−1/2) dash-dotted, the layer-peeled model's "
-        "powers in the limit, with t = steps × step size / (1 − momentum); no prediction for real networks. Predicted: "
+        f"accuracy ≥ {results.config.train.target_accuracy:.1%}. Guides in black: (log t)⁻¹ dotted and (log t)^(−1/2) "
+        "dash-dotted, the layer-peeled model's powers in the limit, with t = steps × step size / (1 − momentum); "
+        "no prediction for real networks. Predicted: "
         "by the classifiers' mean alone, which SGD without weight decay never moves. Class means centred by their "
         "mean; std and mean over the K classes, divided by K; cosines over ordered pairs of classes."
     )
@@ -150,8 +157,8 @@ def slopes_figure(results: Results, table: pd.DataFrame) -> Figure:
         "Slopes of natural logs by least squares over the terminal phase: a measure's power of log epoch, left (over "
         "2.30: decades a unit of log log epoch), and of log t, right, with t = steps × step size / (1 − momentum). "
         f"{setting(results)}; {seeds_phrase(table)}. Dotted: −1, the layer-peeled model in the limit; dash-dotted: "
-        "−1/2, its uncentred classifier norms. Measures: tr S_W / tr S_B within classes, cosines of centred classifiers, "
-        "norms of classifiers as they are.",
+        "−1/2, its uncentred classifier norms. Measures: tr S_W / tr S_B within classes, cosines of centred "
+        "classifiers, norms of classifiers as they are.",
         width=140,
         below=3,
     )

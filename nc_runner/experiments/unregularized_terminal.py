@@ -23,12 +23,13 @@ EARLIEST = (
 
 
 def by_time(results: Results) -> pd.DataFrame:
-    """One row a trial that did not diverge and a probe: as ``by_epoch``, with both clocks and ``terminal``.
+    """One row a trial that did not diverge and a probe, in the run's order, with both clocks and ``terminal``.
 
     The terminal phase begins at the first probe at which the training accuracy, in eval mode, is at least
     ``train.target_accuracy`` (Papyan, Han & Donoho, 2020, but for the sample in a thousand that is forgiven).
     """
-    table = results.by_epoch()
+    order = {trial: i for i, trial in enumerate(results.trials["id"])}
+    table = results.by_epoch().sort_values("trial", key=lambda ids: ids.map(order), kind="stable")
     table = table[table["status"] != "diverged"]
     perfect = table[table["accuracy"] >= results.config.train.target_accuracy]
     start = table["trial"].map(perfect.groupby("trial")["epoch"].min())

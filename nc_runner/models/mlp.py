@@ -1,6 +1,7 @@
 """A stack of multilayer perceptrons: Linear, activation, BatchNorm after every hidden layer; Linear at the end.
 
-The BatchNorm follows the activation (Pan 2023, section 3.1). Initialisation is torch's default for ``nn.Linear``.
+The BatchNorm follows the activation (Pan 2023, section 3.1). The last ``linear_layers`` layers, one or more, have
+nothing between them. Initialisation is torch's default for ``nn.Linear``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class MLP:
         self.depth = config.depth
         self.trials = len(seeds)
         self.slope = SLOPES[config.activation]
+        self.linear_from = config.depth - config.linear_layers + 1
         widths = [inputs] + [config.width] * (config.depth - 1) + [outputs]
         shapes: dict[str, tuple[int, ...]] = {}
         statistics: dict[str, tuple[int, ...]] = {}
@@ -98,8 +100,15 @@ class MLP:
         return self.linear[self.depth].weight, self.linear[self.depth].bias
 
     def activation(self, i: int, h: Tensor) -> Tensor:
-        """Hidden layer i's activation before its BatchNorm, [T, B, C], from the layer's input h [T, B, D]."""
-        return layers.activation_(self.linear[i](h), self.slope)
+        """Hidden layer i's activation before its BatchNorm, [T, B, C], from the layer's input h [T, B, D].
+
+        In the linear head there is none, and it is the layer's output.
+        """
+        return layers.activation_(self.linear[i](h), self._slope(i))
+
+    def _slope(self, i: int) -> float:
+        """Of hidden layer i's activation below 0."""
+        return self.slope if i < self.linear_from else 1.0
 
     def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:
         return layers.batch_norm(
@@ -161,7 +170,7 @@ class MLP:
         return Passed(inputs, activated, normalised, self.linear[self.depth](inputs[-1]))
 
     def _backward(self, passed: Passed, grad: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Every linear layer from the last, its inputs and the gradient at its output; fills BatchNorm's ``grads``."""
+        """Every layer from the last, its inputs, the gradient before its activation; fills BatchNorm's ``grads``."""
         yield self.depth, passed.inputs[-1], grad
         for i in range(self.depth - 1, 0, -1):
             grad, activated = self.linear[i + 1].to_input(grad), passed.activated[i - 1]
@@ -175,7 +184,7 @@ class MLP:
                     into_gamma=self.grads.get(f"{i}.gamma"),
                     into_beta=self.grads.get(f"{i}.beta"),
                 )
-            grad = layers.activation_backward(grad, activated, self.slope)
+            grad = layers.activation_backward(grad, activated, self._slope(i))
             yield i, passed.inputs[i - 1], grad
 
     def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:

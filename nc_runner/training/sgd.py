@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_runner.config import Precision
+from nc_runner.config import CONVOLUTIONAL, Precision
 from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.graph import CapturedUpdate
@@ -28,7 +28,7 @@ class SGD:
 
     Args:
         trials: the stack, of equal :func:`~nc_runner.trials.stack_key`.
-        x: inputs [N, D]; y: labels int64 [N]. Both are moved to ``device`` once.
+        x: inputs [N, D], or images [N, C, H, W]; y: labels int64 [N]. Both are moved to ``device`` once.
         dtype: of parameters and data, in place of ``train.precision``.
     """
 
@@ -45,6 +45,8 @@ class SGD:
         self.config = trials[0].config
         self.device = device
         dtype = dtype or DTYPES[self.config.train.precision]
+        if self.config.model.name not in CONVOLUTIONAL:
+            x = x.flatten(1)
         self.x, self.y = x.to(device, dtype), y.to(device)
         self.targets = one_hot(self.y, self.config.data.classes).to(dtype)
         self.network = build(

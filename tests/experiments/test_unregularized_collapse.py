@@ -1,4 +1,4 @@
-"""The terminal phase, its slopes and each claim on tables made so that it holds and so that it does not; the measures."""
+"""Each claim on tables made so that it holds, and so that it does not; the terminal phase, slopes and measures."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ from nc_runner.experiments.unregularized_collapse import check, draw, last_featu
 from nc_runner.experiments.unregularized_terminal import by_time, falls, slopes, together
 from nc_runner.models import MLP
 from nc_runner.training.sgd import SGD
-from nc_runner.trials import Trial, make_trials
+from nc_runner.trials import make_trials
 
 METRICS = [m for _, metric, others in STATEMENTS.values() for m in (metric, *others.values())]
 CELLS = [("resnet18", "mnist"), ("resnet18", "cifar10"), ("vgg13", "cifar10")]
@@ -142,7 +142,7 @@ def test_it_draws_whatever_was_measured(changes: dict[str, int]) -> None:
         plt.close(figure)
 
 
-def network(depth: int, **train: object) -> tuple[SGD, list[Trial]]:
+def network(depth: int, **train: object) -> SGD:
     config = Config(
         data=DataConfig(samples=40, dim=6, classes=4),
         model=ModelConfig(name=ModelName.mlp, depth=depth, width=9, norm=Norm.affine),
@@ -150,13 +150,13 @@ def network(depth: int, **train: object) -> tuple[SGD, list[Trial]]:
         seeds=2,
     )
     random = torch.Generator().manual_seed(0)
-    trials = make_trials(config)
-    return SGD(trials, torch.randn(40, 6, generator=random), torch.arange(40) % 4, device=torch.device("cpu")), trials
+    x, y = torch.randn(40, 6, generator=random), torch.arange(40) % 4
+    return SGD(make_trials(config), x, y, device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_what_is_measured_is_of_the_inputs_of_the_output_layer(depth: int) -> None:
-    training, _ = network(depth)
+    training = network(depth)
     features, logits = last_features(training.network, training.x)
     assert isinstance(training.network, MLP)
     weight, bias = training.network.output_layer()
@@ -173,7 +173,7 @@ def test_what_is_measured_is_of_the_inputs_of_the_output_layer(depth: int) -> No
 
 @pytest.mark.parametrize(("decay", "moves"), [(0.0, False), (1e-2, True)])
 def test_sgd_with_momentum_leaves_the_mean_classifier_where_it_was(decay: float, moves: bool) -> None:
-    training, trials = network(3, momentum=0.9, weight_decay=decay)
+    training = network(3, momentum=0.9, weight_decay=decay)
     before = training.network.output_layer()[0].mean(-2).clone()
     while not training.finished:
         training.advance()

@@ -110,3 +110,29 @@ def test_onednn_and_mm_agree() -> None:
     if not layer.onednn:
         pytest.skip("this torch has no oneDNN")
     torch.testing.assert_close(layer(h), h @ weight.mT + bias, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize("linear_layers", [1, 2, 3, 4])
+def test_nothing_follows_the_layers_of_a_linear_head(activation: Activation, linear_layers: int) -> None:
+    config = ModelConfig(
+        depth=4, width=6, norm=Norm.none, activation=activation, bias=False, linear_layers=linear_layers
+    )
+    network = MLP(config, 5, 3, [0, 1], device=CPU, dtype=torch.float64, loss=LossName.mse)
+    x, y = torch.randn(9, 5, dtype=torch.float64), torch.arange(9) % 3
+    targets = nn.functional.one_hot(y, 3).double()
+    network.loss_and_gradient(x.unsqueeze(1).expand(-1, 2, -1), targets.unsqueeze(1).expand(-1, 2, -1))
+    features, passed = dict(network.features(x)), {i: (z, delta) for i, z, delta in network.backpropagated(x, targets)}
+    for t in range(2):
+        weights = [network.params[f"{i}.weight"][t].clone().requires_grad_() for i in range(1, 5)]
+        h = x
+        for i, weight in enumerate(weights, 1):
+            torch.testing.assert_close(passed[i][0][t], h.detach())
+            h = h @ weight.T
+            h = ACTIVATIONS[activation]()(h) if i <= 4 - linear_layers else h
+            torch.testing.assert_close(features[i][t], h.detach())
+        loss_of(LossName.mse, h, y).backward()
+        for i, weight in enumerate(weights, 1):
+            z, delta = passed[i]
+            torch.testing.assert_close(network.grads[f"{i}.weight"][t], weight.grad, rtol=1e-10, atol=1e-14)
+            torch.testing.assert_close(delta[t].T @ z[t] / 9, weight.grad, rtol=1e-10, atol=1e-14)
