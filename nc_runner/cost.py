@@ -18,7 +18,7 @@ from nc_runner.progress import duration
 from nc_runner.training import Training, begin
 from nc_runner.training.probes import probe_epochs
 from nc_runner.training.stack import prepare_process
-from nc_runner.trials import Trial, make_stacks, make_trials, stack_key
+from nc_runner.trials import Trial, make_stacks, stack_key
 
 LONG_SECONDS = 3600.0
 _WARM_UP_STEPS, _TIMED_STEPS, _FLOW_SECONDS = 3, 10, 2.0
@@ -37,10 +37,14 @@ def announce_cost(
     experiment: Experiment,
     device: torch.device,
     jobs: int,
-    at_scale: Callable[[str], Config] | None,
+    at_scale: Callable[[str], list[Trial]] | None,
     console: Console,
 ) -> dict[str, Cost]:
-    """Print the expected time; where it is long, name the scale that would fit. Returns the cost of each stack."""
+    """Print the expected time; where it is long, name the scale that would fit. Returns the cost of each stack.
+
+    Args:
+        at_scale: the same trials at another scale.
+    """
     each = estimates(stacks, experiment, device)
     seconds = together(each, jobs)
     trials = sum(len(stack) for stack in stacks)
@@ -50,7 +54,7 @@ def announce_cost(
     )
     if seconds > LONG_SECONDS and at_scale is not None:
         for scale in SCALES[SCALES.index(config.scale.name) + 1 :]:
-            smaller = make_stacks(make_trials(at_scale(scale)), cuda=device.type == "cuda")
+            smaller = make_stacks(at_scale(scale), cuda=device.type == "cuda")
             if (shorter := together(estimates(smaller, experiment, device), jobs)) <= LONG_SECONDS:
                 console.print(f"That is over an hour; scale={scale} would take about {duration(shorter)}. Going on.")
                 break

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, LogFormatterSciNotation, LogLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, NullFormatter, NullLocator
 
 from nc_runner.configs import changed_from_paper
 from nc_runner.experiments.base import Results
@@ -27,7 +27,8 @@ OF_THE_PAPER = {
     ("vgg13", "mnist"): "Figure 4", ("vgg13", "kmnist"): "Figure 5",
 }  # fmt: skip
 TERMINAL = "0.93"
-EPOCHS = [2, 3, 5, 10, 20, 50, 100, 200, 500, 1000]
+EPOCHS = [2, 3, 5, 10, 30, 100, 300, 1000, 3000]
+APART = 1.15  # log epochs of neighbouring tick labels, whose text would touch
 CURVES = {
     "class_mean_norms": "(a) class-mean norms", "classifier_norms": "(a) classifier norms",
     "within_class": "(b) within-class variation", "class_mean_cosines": "(c) class-mean cosines",
@@ -53,7 +54,10 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
                 band(ax, rows, metric, colour, line, label)
             guides(ax, rows, [metric for metric, *_ in curves])
             ax.set(ylabel=ylabel, yscale="log")
-            ax.yaxis.set_major_formatter(LogFormatterSciNotation(minor_thresholds=(2, 0.4)))
+            low, high = ax.get_ylim()
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 20 * low else (1,)))
+            ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            ax.yaxis.set_minor_formatter(NullFormatter())
         beside = OF_THE_PAPER.get((model, data))
         words = f"{NAMES.get(model, model)}, {NAMES.get(data, data)}" + (f"\n(the paper's {beside})" if beside else "")
         row[0].text(-0.42, 0.5, words, rotation=90, ha="center", va="center", transform=row[0].transAxes, fontsize=9.5)
@@ -66,7 +70,7 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
         figure,
         f"{setting(results)}. {conventions(results, table)} {changed_from_paper(results.config)}",
         width=175,
-        below=7,
+        below=6,
     )
     return figure
 
@@ -98,12 +102,10 @@ def epoch_axis(ax: Axes, rows: pd.DataFrame) -> None:
     """log log epoch: log epoch on a log scale, with epochs as labels, and the terminal phase shaded."""
     end = max([EPOCHS[1], *rows["epoch"]])
     ax.set(xscale="log", xlim=(np.log(EPOCHS[0]), np.log(end)))
-    shown = [epoch for epoch in EPOCHS if epoch < 0.8 * end] + [end]
+    shown = [epoch for epoch in EPOCHS if APART * np.log(epoch) < np.log(end)] + [end]
     ax.xaxis.set_major_locator(FixedLocator(np.log(shown).tolist()))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(lambda x, _: f"{np.exp(x):.0f}")
-    ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-    ax.yaxis.set_minor_formatter(NullFormatter())
     starts = rows[rows["terminal"]].groupby("trial")["log_epoch"].min()
     if len(starts):
         ax.axvspan(starts.max(), np.log(end), color=TERMINAL, linewidth=0, zorder=0)
@@ -142,7 +144,7 @@ def slopes_figure(results: Results, table: pd.DataFrame) -> Figure:
                     ax.plot([found.min(), found.max()], [y, y], color=colours[data], linewidth=1.2)
                     ax.plot(found.mean(), y, markers[model], color=colours[data], markersize=5)
         for power, style in ((0, "-"), (-0.5, "-."), (-1, ":")):
-            ax.axvline(power, color="black", linewidth=0.8, linestyle=style, zorder=0)
+            ax.axvline(power, color="black", linewidth=0.8, linestyle=style, zorder=1)
         ax.set(xlabel=f"d log y / d log log {name}")
         ax.set_yticks(range(len(CURVES)), list(CURVES.values()))
     axes[0].invert_yaxis()

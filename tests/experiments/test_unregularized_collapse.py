@@ -58,7 +58,7 @@ def test_where_everything_falls_everything_holds_and_slopes_are_told() -> None:
     assert {claim.verdict for claim in found.values()} == {Verdict.reproduced}
     assert "from epoch 10 to 10 on, of 200" in found["terminal_phase"].measured
     told = found["falls_self_duality"].measured
-    assert told.startswith("falls in 3 of 3; resnet18 on mnist: slope -1.000 against log log epoch")
+    assert told.startswith("falls in 3 of 3; slope on mnist, resnet18: -1.000 (-0.9")
     assert "of centred classifiers in 3" in found["falls_classifier_norms"].measured
 
 
