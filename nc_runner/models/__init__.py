@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.config import LossName, ModelConfig, ModelName
+from nc_runner.config import CONVOLUTIONAL, LossName, ModelConfig, ModelName
+from nc_runner.models.convolutional import ConvolutionalNetwork
 from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP
 from nc_runner.models.residual_mlp import ResidualMLP
 from nc_runner.models.ulpm import ULPM
 
-__all__ = ["MLP", "ULPM", "FreeFeatures", "Network", "ResidualMLP", "build"]
+__all__ = ["MLP", "ULPM", "ConvolutionalNetwork", "FreeFeatures", "Network", "ResidualMLP", "build"]
 
-Network = MLP | FreeFeatures | ULPM
+Network = MLP | FreeFeatures | ULPM | ConvolutionalNetwork
 
 
 def build(
@@ -28,7 +29,7 @@ def build(
     dtype: torch.dtype,
     loss: LossName = LossName.cross_entropy,
 ) -> Network:
-    """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``.
+    """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``, or images ``x [N, C, H, W]``.
 
     Free features know the cross-entropy alone.
     """
@@ -36,5 +37,7 @@ def build(
         return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)
     if config.name is ModelName.ulpm:
         return ULPM(config, len(x), classes, seeds, device=device, dtype=dtype)
+    if config.name in CONVOLUTIONAL:
+        return ConvolutionalNetwork(config, x.shape[1], classes, seeds, device=device, dtype=dtype, loss=loss)
     network = ResidualMLP if config.name is ModelName.residual_mlp else MLP
     return network(config, x.shape[1], classes, seeds, device=device, dtype=dtype, loss=loss)

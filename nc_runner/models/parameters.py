@@ -25,6 +25,12 @@ def views(flat: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     return named
 
 
+def split(flat: Tensor, shapes: Shapes) -> dict[str, Tensor]:
+    """As ``views``, for autograd: the gradient at ``flat`` is put together in one piece, not added up view by view."""
+    pieces = flat.split([math.prod(shape) for shape in shapes.values()], dim=1)
+    return {name: piece.unflatten(1, shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+
+
 def zeros(trials: int, shapes: Shapes, *, device: torch.device, dtype: torch.dtype) -> Tensor:
     """A flat ``[T, P]`` tensor with room for every shape."""
     return torch.zeros(trials, sum(math.prod(shape) for shape in shapes.values()), device=device, dtype=dtype)

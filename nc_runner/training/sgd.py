@@ -28,7 +28,8 @@ class SGD:
 
     Args:
         trials: the stack, of equal :func:`~nc_runner.trials.stack_key`.
-        x: inputs [N, D], or images [N, C, H, W]; y: labels int64 [N]. Both are moved to ``device`` once.
+        x: inputs [N, D], or images [N, C, H, W], which networks without convolutions see as [N, C*H*W]; y: labels
+            int64 [N]. Both are moved to ``device`` once.
         dtype: of parameters and data, in place of ``train.precision``.
     """
 
@@ -166,12 +167,15 @@ class SGD:
         self.correct.add_(loss.correct)
 
     def _rows(self, of: Tensor, batch: Tensor) -> Tensor:
-        """Each trial's rows of ``of [N, C]``, [B, T, C], a trial after the other in memory.
+        """Each trial's rows of ``of [N, *shape]``, [B, T, *shape].
 
-        Of the full batch, whose order is the data's own, it is a view of the data.
+        In memory a trial's rows of numbers lie together, as products like them, and a sample's images of all trials, as
+        convolutions do. Of the full batch, whose order is the data's own, it is a view of the data.
         """
         if len(batch) == len(of):
-            return of.unsqueeze(1).expand(-1, len(self.trials), -1)
+            return of.unsqueeze(1).expand(-1, len(self.trials), *of.shape[1:])
+        if of.dim() > 2:
+            return of.index_select(0, batch.flatten()).view(*batch.shape, *of.shape[1:])
         return of.index_select(0, batch.t().flatten()).view(len(self.trials), len(batch), -1).transpose(0, 1)
 
     def epoch_loss(self) -> Tensor:

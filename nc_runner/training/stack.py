@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -52,6 +53,22 @@ def prepare_process() -> None:
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc not to give freed arrays back to the kernel, which would zero every page of the next one.
+
+    It returns those of convolutional networks in every step: ResNet18 trains up to twice as fast with them kept.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # another C library
+        return
+    m_trim_threshold, m_mmap_max = -1, -4
+    mallopt(m_trim_threshold, -1)
+    mallopt(m_mmap_max, 0)
 
 
 def run_stack(
