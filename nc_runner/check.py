@@ -156,6 +156,11 @@ def check_head(config: Config) -> None:
             f"model.norm={model.norm.name}: model.name={model.name.name} has BatchNorm with its affine part after each "
             "convolution, and none in its head; allowed is affine."
         )
+    if config.train.weight_decay_first is not None:
+        raise UserError(
+            f"train.weight_decay_first={config.train.weight_decay_first:g}: model.name={model.name.name} has one weight "
+            "decay for all its parameters; allowed is null."
+        )
 
 
 def check_peeled(config: Config) -> None:

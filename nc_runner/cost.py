@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from rich.console import Console
 
-from nc_runner.config import Config, Method
+from nc_runner.config import IMAGE_DATA, Config, Method
 from nc_runner.configs import SCALES
 from nc_runner.data import load
 from nc_runner.experiments.base import Experiment
@@ -21,7 +21,8 @@ from nc_runner.training.stack import prepare_process
 from nc_runner.trials import Trial, make_stacks, stack_key
 
 LONG_SECONDS = 3600.0
-_WARM_UP_STEPS, _TIMED_STEPS, _FLOW_SECONDS = 3, 10, 2.0
+_WARM_UP_STEPS, _TIMED_STEPS, _TIMED_SECONDS, _FLOW_SECONDS = 3, 10, 10.0, 2.0
+_TIMED_IMAGES = 500  # a measurement of a whole set of images may take a CPU many minutes, and is linear in them
 
 
 class Cost(NamedTuple):
@@ -105,16 +106,16 @@ def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.devi
     training = begin(stack, *load(config.data), device=device)
     advance(training, _WARM_UP_STEPS)
     before = training.step
+    flow = config.train.method is Method.flow
     # How much work an output of a flow is cannot be told from its first ones.
-    times, limit = (config.train.epochs, _FLOW_SECONDS) if config.train.method is Method.flow else (_TIMED_STEPS, inf)
+    times, limit = (config.train.epochs, _FLOW_SECONDS) if flow else (_TIMED_STEPS, _TIMED_SECONDS)
     step = timed(lambda: advance(training, times, limit), device) / max(1, training.step - before)
+    stride = max(1, len(training.x) // _TIMED_IMAGES) if config.data.name in IMAGE_DATA else 1
+    x, y = training.x[::stride], training.y[::stride]
     with torch.no_grad():
         # The first call pays for what is loaded on first use, many times over where a measurement is small.
-        probe = min(
-            timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
-            for _ in range(2)
-        )
-    return step * steps_of(config) + probe * len(probe_epochs(config))
+        probe = min(timed(lambda: list(experiment.measure(training.network, x, y, config)), device) for _ in range(2))
+    return step * steps_of(config) + stride * probe * len(probe_epochs(config))
 
 
 def advance(training: Training, times: int, seconds: float = inf) -> None:

@@ -2,7 +2,8 @@
 
     .venv/bin/python scripts/gallery.py FOLDER [FOLDER ...]
 
-One folder an experiment, in the order they shall appear. Every number comes from the folders.
+In the order they shall appear; of an experiment several, where a paper draws it for several networks or data sets.
+Every number comes from the folders.
 """
 
 from __future__ import annotations
@@ -46,18 +47,28 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def words(run: RunFolder) -> list[str]:
+    """What was typed after nc-run, but for where it was to be written and read."""
+    argv: list[str] = run.read_json("provenance.json")["argv"][1:]
+    return [word for word in argv if not word.startswith(("hydra.", "data.root="))]
+
+
+def title(folder: RunFolder) -> str:
+    """The experiment with what was chosen of it: `linear_head_depth model=resnet20 data=mnist`."""
+    passed_over = ("experiment=", "scale=", "seeds=", "jobs=")
+    chosen = [word for word in words(runs(folder)[0]) if not word.startswith(passed_over)]
+    return " ".join([str(read_config(runs(folder)[0]).experiment), *chosen])
+
+
 def section(folder: RunFolder) -> str:
     """One experiment: how it was run, its figures, its claims."""
     config, where = read_config(runs(folder)[0]), runs(folder)[0].read_json("provenance.json")
     record = experiments.load(config.experiment)
-    commands = []
-    for run in runs(folder):
-        words = run.read_json("provenance.json")["argv"][1:]
-        commands.append(" ".join(["nc-run", *(word for word in words if not word.startswith("hydra."))]))
-    command = "` and `".join(commands)
+    command = "` and `".join(" ".join(["nc-run", *words(run)]) for run in runs(folder))
+    name = re.sub(r"\W+", "_", title(folder))
     counts = folder.read_trials()["status"].value_counts()
     lines = [
-        f"## {config.experiment}",
+        f"## {title(folder)}",
         "",
         f"`{command}`: {record.summary} ({record.paper}, {record.figure}). "
         f"{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(seconds(folder))} with "
@@ -66,12 +77,12 @@ def section(folder: RunFolder) -> str:
     ]
     for path in sorted((folder.path / "figures").iterdir()):
         if path.suffix in (".png", ".gif"):
-            target = FIGURES / f"{config.experiment}_{path.name}"
+            target = FIGURES / f"{name}_{path.name}"
             if path.suffix == ".png":  # 256 colours are enough to look at, and a third of the size
                 Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
             else:
                 shutil.copyfile(path, target)
-            lines += [f"![{config.experiment}: {path.stem}](figures/{target.name})", ""]
+            lines += [f"![{title(folder)}: {path.stem}](figures/{target.name})", ""]
     lines += ["| statement | expected | measured | verdict |", "|---|---|---|---|"]
     for claim in folder.read_json("claims.json"):
         texts = (claim["statement"], claim["expected"], claim["measured"], claim["verdict"])
@@ -89,8 +100,9 @@ def row(folder: RunFolder) -> str:
     others = [f"{verdicts.count(v)} {v}" for v in ("not reproduced", "undecided") if v in verdicts]
     note = f" ({', '.join(others)})" if others else ""
     trials = len(folder.read_trials())
-    words = (f"`{config.experiment}`", record.paper, record.figure, cell(record.summary), str(trials))
-    return f"| {' | '.join(words)} | {duration(seconds(folder))} | {said}{note} |"
+    columns = (f"`{title(folder)}`", record.paper, record.figure, cell(record.summary), str(trials))
+    scale = "" if config.scale.name == "paper" else f", scale={config.scale.name}"
+    return f"| {' | '.join(columns)} | {duration(seconds(folder))}{scale} | {said}{note} |"
 
 
 def main(paths: list[str]) -> None:

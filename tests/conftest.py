@@ -33,16 +33,16 @@ def nc_run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
     )
 
 
-def smoke_overrides(experiment: str) -> list[str]:
-    """What a smoke run of an experiment needs on a machine without data: images are then scikit-learn's digits."""
-    trials = make_trials(compose([f"experiment={experiment}", "scale=smoke"]))
-    return ["data=digits"] if any(trial.config.data.name in IMAGE_DATA for trial in trials) else []
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _hub(tmp_path_factory: pytest.TempPathFactory) -> None:
     """datasets reads its folders when first imported: it writes under tmp and never asks the network."""
     os.environ |= {"HF_HOME": str(tmp_path_factory.mktemp("huggingface")), "HF_HUB_OFFLINE": "1"}
+
+
+def smoke_overrides(experiment: str) -> list[str]:
+    """What a smoke run of an experiment needs on a machine without data: images are then scikit-learn's digits."""
+    trials = make_trials(compose([f"experiment={experiment}", "scale=smoke"]))
+    return ["data=digits"] if any(trial.config.data.name in IMAGE_DATA for trial in trials) else []
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def draw(results: Results) -> dict[str, Figure]:
     """The paper's panels, a figure a network with a row a data set; and the slopes in the terminal phase."""
     table = by_time(results)
     return {
-        **{f"panels_{model}": panels_figure(results, table, model) for model in results.trials["model.name"].unique()},
+        **{f"panels_{model}": panels_figure(results, table, model) for model in table["model.name"].unique()},
         "slopes": slopes_figure(results, table),
     }
 

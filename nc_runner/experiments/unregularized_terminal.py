@@ -32,7 +32,7 @@ def by_time(results: Results) -> pd.DataFrame:
     table = results.by_epoch().sort_values("trial", key=lambda ids: ids.map(order), kind="stable")
     table = table[table["status"] != "diverged"]
     perfect = table[table["accuracy"] >= results.config.train.target_accuracy]
-    start = table["trial"].map(perfect.groupby("trial")["epoch"].min())
+    start = table["trial"].map(perfect.groupby("trial")["epoch"].min()).astype("float64")
     clocks = {"log_epoch": np.log(table["epoch"]), "log_t": np.log(flow_time(results, table))}
     return table.assign(**clocks, terminal=table["epoch"] >= start)
 

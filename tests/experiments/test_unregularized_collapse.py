@@ -132,6 +132,18 @@ def test_the_clock_counts_smaller_steps_as_less_time() -> None:
     assert last["resnet18-mnist-1"] == pytest.approx(0.1 * 20 * 200)
 
 
+def test_networks_that_diverge_or_have_not_ended_leave_everything_undecided_and_still_draw() -> None:
+    of = results()
+    of.trials["status"] = ["diverged"] * 3 + ["unfinished"] * 3
+    found = verdicts(of)
+    assert found.pop("terminal_phase") is Verdict.not_reproduced
+    assert set(found.values()) == {Verdict.undecided}
+    assert set(draw(of)) == {"slopes"}
+    of.trials["status"] = "unfinished"
+    assert set(verdicts(of).values()) == {Verdict.undecided}
+    plt.close("all")
+
+
 @pytest.mark.parametrize("changes", [{}, {"start": 10_000}, {"end": 1}])
 def test_it_draws_whatever_was_measured(changes: dict[str, int]) -> None:
     figures = draw(results(**changes))
