@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, NullFormatter, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from nc_runner.configs import changed_from_paper
 from nc_runner.experiments.base import Results
@@ -28,7 +29,7 @@ OF_THE_PAPER = {
 }  # fmt: skip
 TERMINAL = "0.93"
 EPOCHS = [2, 3, 5, 10, 30, 100, 300, 1000, 3000]
-APART = 1.15  # log epochs of neighbouring tick labels, whose text would touch
+APART = 1.25  # log epochs of neighbouring tick labels, whose text would touch
 CURVES = {
     "class_mean_norms": "(a) class-mean norms", "classifier_norms": "(a) classifier norms",
     "within_class": "(b) within-class variation", "class_mean_cosines": "(c) class-mean cosines",
@@ -42,10 +43,12 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
     sets = list(table["data.name"].unique())
     table = table[table["epoch"] >= EPOCHS[0]]
     table = table.assign(log_t_flow=table["log_t"], log_t=table["log_epoch"])  # log_t is the axis of ``band``
+    height = 2.1 * len(sets) + 0.8
     figure, axes = plt.subplots(
-        len(sets), 4, figsize=(12.5, 2.35 * len(sets) + 0.35), sharex=True, squeeze=False,
-        gridspec_kw={"wspace": 0.36, "hspace": 0.16},
+        len(sets), 4, figsize=(12.5, height), sharex=True, squeeze=False,
+        gridspec_kw={"wspace": 0.36, "hspace": 0.16, "bottom": 0.5 / height, "top": 1 - 0.3 / height},
     )  # fmt: skip
+    under = ScaledTranslation(0, -0.42, figure.dpi_scale_trans)  # the axis' labels, in inches
     for row, data in zip(axes, sets, strict=True):
         rows = table[table["data.name"] == data]
         for ax, (_, ylabel, curves) in zip(row, PANELS, strict=True):
@@ -65,7 +68,8 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
         top.set_title(title)
         bottom.set_xlabel("epoch (log log scale)")
         if drawn := bottom.get_legend_handles_labels()[0]:
-            bottom.legend(handles=drawn, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+            place = bottom.transAxes + under
+            bottom.legend(handles=drawn, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=place)
     caption(
         figure,
         f"{setting(results)}. {conventions(results, table)} {changed_from_paper(results.config)}",
@@ -144,7 +148,7 @@ def slopes_figure(results: Results, table: pd.DataFrame) -> Figure:
                     ax.plot([found.min(), found.max()], [y, y], color=colours[data], linewidth=1.2)
                     ax.plot(found.mean(), y, markers[model], color=colours[data], markersize=5)
         for power, style in ((0, "-"), (-0.5, "-."), (-1, ":")):
-            ax.axvline(power, color="black", linewidth=0.8, linestyle=style, zorder=1)
+            ax.axvline(power, color="black", linewidth=0.8, linestyle=style, zorder=2)
         ax.set(xlabel=f"d log y / d log log {name}")
         ax.set_yticks(range(len(CURVES)), list(CURVES.values()))
     axes[0].invert_yaxis()
