@@ -158,8 +158,8 @@ def check_head(config: Config) -> None:
         )
     if config.train.weight_decay_first is not None:
         raise UserError(
-            f"train.weight_decay_first={config.train.weight_decay_first:g}: model.name={model.name.name} has one weight "
-            "decay for all its parameters; allowed is null."
+            f"train.weight_decay_first={config.train.weight_decay_first:g}: model.name={model.name.name} has the same "
+            "weight decay in all layers; allowed is null."
         )
 
 

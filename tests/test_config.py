@@ -198,3 +198,20 @@ def test_what_the_layer_peeled_model_cannot_do_is_refused(changes: dict[str, obj
 
 def test_ten_classes_of_a_hundred_in_64_dimensions_fit() -> None:
     check(replace(Config(), PEELED | {"data.classes": 10, "data.samples": 1000, "model.width": 64}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data.name": "teacher"}, r"data\.name=teacher: model\.name=vgg13 sees images; allowed are cifar10, digits"),
+        ({"model.norm": "none"}, r"model\.norm=none: .*allowed is affine"),
+        ({"model.linear_layers": 2}, r"model\.linear_layers=2: allowed is at most model\.depth=1"),
+        ({"train.weight_decay_first": 0.5}, r"train\.weight_decay_first=0\.5: .*allowed is null"),
+        ({"train.batch_size": 11}, r"train\.batch_size=11: leaves a batch of one"),
+    ],
+)
+def test_what_convolutional_networks_cannot_do_is_refused(changes: dict[str, object], message: str) -> None:
+    vgg13 = {"model.name": "vgg13", "model.depth": 1, "data.name": "digits", "data.samples": 100}
+    check(replace(Config(), vgg13))
+    with pytest.raises(UserError, match=message):
+        check(replace(Config(), vgg13 | changes))
