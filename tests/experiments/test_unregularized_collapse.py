@@ -11,14 +11,14 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nc_runner import metrics
-from nc_runner.config import Config, DataConfig, ModelConfig, ModelName, Norm, TrainConfig
+from nc_runner.config import Config, DataConfig, DataName, ModelConfig, ModelName, Norm, TrainConfig
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.ulpm_flow_claims import STATEMENTS
 from nc_runner.experiments.unregularized_claims import claims
 from nc_runner.experiments.unregularized_collapse import check, draw, last_features, measure
 from nc_runner.experiments.unregularized_terminal import by_time, falls, slopes, together
-from nc_runner.models import MLP
+from nc_runner.models import MLP, ConvolutionalNetwork
 from nc_runner.training.sgd import SGD
 from nc_runner.trials import make_trials
 
@@ -144,7 +144,7 @@ def test_networks_that_diverge_or_have_not_ended_leave_everything_undecided_and_
     plt.close("all")
 
 
-@pytest.mark.parametrize("changes", [{}, {"start": 10_000}, {"end": 1}])
+@pytest.mark.parametrize("changes", [{}, {"start": 10_000, "end": 1}])
 def test_it_draws_whatever_was_measured(changes: dict[str, int]) -> None:
     figures = draw(results(**changes))
     assert set(figures) == {"panels_resnet18", "panels_vgg13", "slopes"}
@@ -154,31 +154,29 @@ def test_it_draws_whatever_was_measured(changes: dict[str, int]) -> None:
         plt.close(figure)
 
 
-def network(depth: int, **train: object) -> SGD:
+def network(depth: int, name: ModelName = ModelName.mlp, **train: object) -> SGD:
     config = Config(
-        data=DataConfig(samples=40, dim=6, classes=4),
-        model=ModelConfig(name=ModelName.mlp, depth=depth, width=9, norm=Norm.affine),
+        data=DataConfig(name=DataName.digits, samples=40, classes=4),
+        model=ModelConfig(name=name, depth=depth, width=9, channels=2, norm=Norm.affine),
         train=TrainConfig(epochs=20, batch_size=8, learning_rate=0.1, **train),  # type: ignore[arg-type]
         seeds=2,
     )
-    random = torch.Generator().manual_seed(0)
-    x, y = torch.randn(40, 6, generator=random), torch.arange(40) % 4
+    x, y = torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 4
     return SGD(make_trials(config), x, y, device=torch.device("cpu"))
 
 
-@pytest.mark.parametrize("depth", [1, 3])
-def test_what_is_measured_is_of_the_inputs_of_the_output_layer(depth: int) -> None:
-    training = network(depth)
+@pytest.mark.parametrize(("name", "depth"), [("mlp", 1), ("mlp", 3), ("vgg13", 1), ("resnet18", 2)])
+def test_what_is_measured_is_of_the_inputs_of_the_output_layer(name: str, depth: int) -> None:
+    training = network(depth, ModelName[name])
     features, logits = last_features(training.network, training.x)
-    assert isinstance(training.network, MLP)
+    assert isinstance(training.network, MLP | ConvolutionalNetwork)
     weight, bias = training.network.output_layer()
     assert bias is not None
     torch.testing.assert_close(features @ weight.mT + bias[:, None], logits)
     of = {name: value for _, name, value in measure(training.network, training.x, training.y, training.config)}
     assert set(METRICS) < set(of)
-    torch.testing.assert_close(
-        of["within_between_trace_ratio"], metrics.within_between_trace_ratio(features, training.y)
-    )
+    within = metrics.within_between_trace_ratio(features, training.y)
+    torch.testing.assert_close(of["within_between_trace_ratio"], within)
     expected = torch.stack([cross_entropy(z.double(), training.y) for z in logits])
     torch.testing.assert_close(of["loss"], expected)
 
@@ -186,6 +184,7 @@ def test_what_is_measured_is_of_the_inputs_of_the_output_layer(depth: int) -> No
 @pytest.mark.parametrize(("decay", "moves"), [(0.0, False), (1e-2, True)])
 def test_sgd_with_momentum_leaves_the_mean_classifier_where_it_was(decay: float, moves: bool) -> None:
     training = network(3, momentum=0.9, weight_decay=decay)
+    assert isinstance(training.network, MLP)
     before = training.network.output_layer()[0].mean(-2).clone()
     while not training.finished:
         training.advance()
