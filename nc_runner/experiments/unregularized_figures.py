@@ -58,7 +58,7 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Figure:
             guides(ax, rows, [metric for metric, *_ in curves])
             ax.set(ylabel=ylabel, yscale="log")
             low, high = ax.get_ylim()
-            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 20 * low else (1,)))
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
             ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
             ax.yaxis.set_minor_formatter(NullFormatter())
         beside = OF_THE_PAPER.get((model, data))
