@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from rich.console import Console
 
+from nc_runner import memory
 from nc_runner.config import IMAGE_DATA, Config, Method
 from nc_runner.configs import SCALES
 from nc_runner.data import load
@@ -96,6 +97,7 @@ def estimates(stacks: Sequence[list[Trial]], experiment: Experiment, device: tor
         return each
     finally:
         torch.set_num_threads(threads)
+        memory.release_freed()  # the workers need it more
 
 
 def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.device) -> float:

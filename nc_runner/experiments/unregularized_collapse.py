@@ -2,8 +2,8 @@
 
 Features are the inputs of the output layer, of the whole training set in eval mode: BatchNorm by its running
 statistics, the function that the trained network is [choice]. They lag behind the weights by about 10 steps, one over
-``model.batch_norm_momentum``: at the end of a run at scale=cpu the measures by the statistics of the training set itself
-differ by 1 %, but the variation of the class-mean norms by up to 20 % (VGG13 on MNIST), whose curve is the least smooth.
+``model.batch_norm_momentum``: at the end of a run at scale=cpu the measures by the statistics of the training set differ
+by 1 %, but the variation of the class-mean norms by up to 20 % (VGG13 on MNIST), whose curve is the least smooth.
 """
 
 from __future__ import annotations

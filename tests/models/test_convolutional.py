@@ -59,12 +59,17 @@ def test_loss_gradients_statistics_and_features_are_torch_s(
             torch.testing.assert_close(got[t], expected.detach(), **EXACT)
 
 
-def test_features_in_chunks_are_those_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("chunks", [(9, 2**24), (64, 9 * 4 * 64 * 8)])  # three images of three trials, in both ways
+def test_features_in_chunks_are_those_of_all_at_once(monkeypatch: pytest.MonkeyPatch, chunks: tuple[int, int]) -> None:
     stack, x = network(ModelName.resnet18, depth=2), torch.randn(11, 3, 8, 8, dtype=torch.float64)
     whole = dict(stack.features(x))
-    monkeypatch.setitem(convolutional._CHUNK_BYTES, "cpu", 3 * (3 * 4 * 64 * 8))  # three images of three trials
+    monkeypatch.setitem(convolutional._CHUNKS, "cpu", chunks)
     for layer, chunked in stack.features(x):
         torch.testing.assert_close(chunked, whole[layer], **EXACT)
+
+
+def test_batch_statistics_are_train_mode_s_and_leave_the_running_ones_alone() -> None:
+    stack, x = network(ModelName.resnet18, depth=2), torch.randn(11, 3, 8, 8, dtype=torch.float64)
     before = {name: tensor.clone() for name, tensor in stack.buffers.items()}
     batch = dict(stack.features(x, batch_statistics=True))
     assert all(torch.equal(before[name], tensor) for name, tensor in stack.buffers.items())
