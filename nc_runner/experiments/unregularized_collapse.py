@@ -2,7 +2,7 @@
 
 Features are the inputs of the output layer, of the whole training set in eval mode: BatchNorm by its running
 statistics, the function that the trained network is [choice]. They lag behind the weights by about 10 steps, one over
-``model.batch_norm_momentum``: at the end of a run at scale=cpu the measures by the statistics of the training set differ
+``model.batch_norm_momentum``: at the end of a run at scale=cpu the measures by statistics of the training set differ
 by 1 %, but the variation of the class-mean norms by up to 20 % (VGG13 on MNIST), whose curve is the least smooth.
 """
 
@@ -67,7 +67,7 @@ EXPERIMENT = Experiment(
     paper="ji2022",
     figure="1, 3, 4, 5",
     summary="four measures of collapse in ResNet18 and VGG13 on images, without weight decay",
-    cost="",
+    cost="4 days (estimate)",
     measure=measure,
     draw=draw,
     claims=claims,
