@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from nc_runner import memory
-from nc_runner.config import Config, Method
+from nc_runner.config import IMAGE_DATA, Config, Method
 from nc_runner.configs import SCALES
 from nc_runner.data import load
 from nc_runner.experiments.base import Experiment
@@ -19,10 +19,11 @@ from nc_runner.progress import duration
 from nc_runner.training import Training, begin
 from nc_runner.training.probes import probe_epochs
 from nc_runner.training.stack import prepare_process
-from nc_runner.trials import Trial, make_stacks, make_trials, stack_key
+from nc_runner.trials import Trial, make_stacks, stack_key
 
 LONG_SECONDS = 3600.0
-_WARM_UP_STEPS, _TIMED_STEPS, _FLOW_SECONDS = 3, 10, 2.0
+_WARM_UP_STEPS, _TIMED_STEPS, _TIMED_SECONDS, _FLOW_SECONDS = 3, 10, 10.0, 2.0
+_TIMED_IMAGES = 500  # a measurement of a whole set of images may take a CPU many minutes, and is linear in them
 
 
 class Cost(NamedTuple):
@@ -38,10 +39,14 @@ def announce_cost(
     experiment: Experiment,
     device: torch.device,
     jobs: int,
-    at_scale: Callable[[str], Config] | None,
+    at_scale: Callable[[str], list[Trial]] | None,
     console: Console,
 ) -> dict[str, Cost]:
-    """Print the expected time; where it is long, name the scale that would fit. Returns the cost of each stack."""
+    """Print the expected time; where it is long, name the scale that would fit. Returns the cost of each stack.
+
+    Args:
+        at_scale: the same trials at another scale.
+    """
     each = estimates(stacks, experiment, device)
     seconds = together(each, jobs)
     trials = sum(len(stack) for stack in stacks)
@@ -51,7 +56,7 @@ def announce_cost(
     )
     if seconds > LONG_SECONDS and at_scale is not None:
         for scale in SCALES[SCALES.index(config.scale.name) + 1 :]:
-            smaller = make_stacks(make_trials(at_scale(scale)), cuda=device.type == "cuda")
+            smaller = make_stacks(at_scale(scale), cuda=device.type == "cuda")
             if (shorter := together(estimates(smaller, experiment, device), jobs)) <= LONG_SECONDS:
                 console.print(f"That is over an hour; scale={scale} would take about {duration(shorter)}. Going on.")
                 break
@@ -103,16 +108,16 @@ def stack_seconds(stack: list[Trial], experiment: Experiment, device: torch.devi
     training = begin(stack, *load(config.data), device=device)
     advance(training, _WARM_UP_STEPS)
     before = training.step
+    flow = config.train.method is Method.flow
     # How much work an output of a flow is cannot be told from its first ones.
-    times, limit = (config.train.epochs, _FLOW_SECONDS) if config.train.method is Method.flow else (_TIMED_STEPS, inf)
+    times, limit = (config.train.epochs, _FLOW_SECONDS) if flow else (_TIMED_STEPS, _TIMED_SECONDS)
     step = timed(lambda: advance(training, times, limit), device) / max(1, training.step - before)
+    stride = max(1, len(training.x) // _TIMED_IMAGES) if config.data.name in IMAGE_DATA else 1
+    x, y = training.x[::stride], training.y[::stride]
     with torch.no_grad():
         # The first call pays for what is loaded on first use, many times over where a measurement is small.
-        probe = min(
-            timed(lambda: list(experiment.measure(training.network, training.x, training.y, config)), device)
-            for _ in range(2)
-        )
-    return step * steps_of(config) + probe * len(probe_epochs(config))
+        probe = min(timed(lambda: list(experiment.measure(training.network, x, y, config)), device) for _ in range(2))
+    return step * steps_of(config) + stride * probe * len(probe_epochs(config))
 
 
 def advance(training: Training, times: int, seconds: float = inf) -> None:

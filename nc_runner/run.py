@@ -89,7 +89,8 @@ def run(
         log.info(
             "%s: %d trials in %d stacks, %d workers, %s", config.experiment, len(trials), len(stacks), jobs, device
         )
-        costs = announce_cost(config, list(stacks.values()), experiment, device, jobs, at_scale, console)
+        smaller = (lambda scale: make_trials(at_scale(scale), overridden)) if at_scale else None
+        costs = announce_cost(config, list(stacks.values()), experiment, device, jobs, smaller, console)
 
         outcomes: dict[str, Outcome] = {}
         failures: dict[str, Exception] = {}

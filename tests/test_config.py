@@ -126,7 +126,9 @@ def test_seeds_as_a_count_or_a_list() -> None:
 
 
 # At the paper's step size and weight decay a CPU would see nothing decay; the figures say what was changed.
-TAKES_A_GPU = {"linear_head_mlp", "linear_head_resnet", "linear_head_depth", "nonlinear_depth"}
+TAKES_A_GPU = {
+    "linear_head_mlp", "linear_head_resnet", "linear_head_depth", "nonlinear_depth", "unregularized_collapse"
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", experiment_names())

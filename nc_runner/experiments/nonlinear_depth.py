@@ -66,7 +66,7 @@ def draw(results: Results) -> dict[str, Figure]:
     text = (
         "Over the non-linear layers after the second, after training: balancedness ‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖) "
         "of a layer and the next, 0 is balanced; negativity ‖Z − relu(Z)‖ / ‖Z‖ of pre-activations; operator norms. "
-        f"{network_phrase(results.config, nonlinear='these')}; weight decay in proportion to 1 / number of layers; "
+        f"{network_phrase(results.config, nonlinear='These')}; weight decay in proportion to 1 / number of layers; "
         f"{runs_phrase(results)}. {changed_from_paper(results.config)}"
     )
     caption(figure, text, width=180, below=1)
@@ -119,7 +119,7 @@ EXPERIMENT = Experiment(
     paper="jacot2025",
     figure="3",
     summary="balancedness and negativity of the non-linear layers against their number",
-    cost="",
+    cost="3 days (estimate)",
     measure=measure,
     draw=draw,
     claims=claims,
