@@ -11,7 +11,8 @@ import torch
 from rich.console import Console
 
 from nc_runner import memory
-from nc_runner.config import IMAGE_DATA, Config, Method
+from nc_runner.choices import IMAGE_DATA, Method
+from nc_runner.config import Config
 from nc_runner.configs import SCALES
 from nc_runner.data import load
 from nc_runner.experiments.base import Experiment

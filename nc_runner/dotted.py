@@ -6,7 +6,8 @@ import dataclasses
 from enum import Enum
 from typing import Any
 
-from nc_runner.config import IMAGE_DATA, Config
+from nc_runner.choices import IMAGE_DATA
+from nc_runner.config import Config
 from nc_runner.errors import UserError
 
 

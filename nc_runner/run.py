@@ -13,7 +13,8 @@ from rich.console import Console
 
 from nc_runner import data, experiments, report
 from nc_runner.check import check
-from nc_runner.config import IMAGE_DATA, Config, Device
+from nc_runner.choices import IMAGE_DATA, Device
+from nc_runner.config import Config
 from nc_runner.cost import announce_cost
 from nc_runner.errors import UserError
 from nc_runner.folder import RunFolder

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from nc_runner.config import Method
+from nc_runner.choices import Method
 from nc_runner.folder import METRIC_COLUMNS
 from nc_runner.training.stack import Outcome
 from nc_runner.trials import Trial

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nc_runner.check import check
-from nc_runner.config import CONVOLUTIONAL, WITHOUT_EFFECT, Config, Method, ModelName, Norm, Precision
+from nc_runner.choices import CONVOLUTIONAL, Method, ModelName, Norm, Precision
+from nc_runner.config import WITHOUT_EFFECT, Config
 from nc_runner.dotted import axis_keys, flatten, replace
 
 # What may differ within a stack: the seed, and the numbers that enter a step as one tensor with an entry a trial.

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from nc_runner.choices import DataName, ModelName
 from nc_runner.commands import compose
-from nc_runner.config import Config, DataName, ModelConfig, ModelName
+from nc_runner.config import Config, ModelConfig
 from nc_runner.provenance import processor_name
 from nc_runner.run import choose_device
 from nc_runner.training.sgd import SGD

@@ -22,8 +22,9 @@ import time
 
 import torch
 
+from nc_runner.choices import Method
 from nc_runner.commands import compose
-from nc_runner.config import Config, Method
+from nc_runner.config import Config
 from nc_runner.data import load
 from nc_runner.provenance import processor_name
 from nc_runner.run import choose_device

@@ -25,8 +25,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from nc_runner.choices import Activation, Norm
 from nc_runner.commands import compose
-from nc_runner.config import Activation, Config, ModelConfig, Norm
+from nc_runner.config import Config, ModelConfig
 from nc_runner.data import load
 from nc_runner.models import layers
 from nc_runner.provenance import processor_name

@@ -11,8 +11,9 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+from nc_runner.choices import IMAGE_DATA
 from nc_runner.commands import compose
-from nc_runner.config import IMAGE_DATA, Config, DataConfig, ModelConfig, TrainConfig
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.trials import make_trials
 
 mpl.use("Agg")

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from nc_runner.check import check
+from nc_runner.choices import DataName, Means, Norm
 from nc_runner.commands import compose
-from nc_runner.config import Config, DataName, Means, Norm
+from nc_runner.config import Config
 from nc_runner.configs import experiment_names
 from nc_runner.dotted import flatten, replace, schema
 from nc_runner.errors import UserError

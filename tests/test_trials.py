@@ -2,8 +2,9 @@ import dataclasses
 
 import pytest
 
+from nc_runner.choices import Norm
 from nc_runner.commands import compose
-from nc_runner.config import Config, Norm
+from nc_runner.config import Config
 from nc_runner.errors import UserError
 from nc_runner.jobs import overridden_keys
 from nc_runner.trials import make_stacks, make_trials, trial_id

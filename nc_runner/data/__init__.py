@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from torch import Tensor
 
-from nc_runner.config import IMAGE_DATA, DataConfig, DataName
+from nc_runner.choices import IMAGE_DATA, DataName
+from nc_runner.config import DataConfig
 from nc_runner.data.images import images
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nc_runner.config import DataConfig, DataName
+from nc_runner.choices import DataName
+from nc_runner.config import DataConfig
 from nc_runner.errors import UserError
 
 ON_THE_HUB = {

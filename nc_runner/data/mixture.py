@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nc_runner.config import Means
+from nc_runner.choices import Means
 from nc_runner.rng import generator
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from nc_runner import metrics
-from nc_runner.config import Config, DataName, LossName, Means, ModelName, Norm
+from nc_runner.choices import DataName, LossName, Means, ModelName, Norm
+from nc_runner.config import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments import geometry
 from nc_runner.experiments.base import Measurement, Results

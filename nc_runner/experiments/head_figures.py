@@ -11,7 +11,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nc_runner.config import Config, ModelName
+from nc_runner.choices import ModelName
+from nc_runner.config import Config
 from nc_runner.configs import changed_from_paper
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.head_claims import BALANCE, NC1, NC2, NEGATIVITY, head_line

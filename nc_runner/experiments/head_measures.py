@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from nc_runner import metrics, theory
-from nc_runner.config import CONVOLUTIONAL, IMAGE_DATA, Config, DataName, LossName, ModelName
+from nc_runner.choices import CONVOLUTIONAL, IMAGE_DATA, DataName, LossName, ModelName
+from nc_runner.config import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments import deep_measures
 from nc_runner.experiments.base import Measurement

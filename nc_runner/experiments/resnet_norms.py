@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nc_runner import theory
-from nc_runner.config import Config, ModelName
+from nc_runner.choices import ModelName
+from nc_runner.config import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments import deep_measures
 from nc_runner.experiments.base import Claim, Experiment, Measurement, Results

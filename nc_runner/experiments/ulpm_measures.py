@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from nc_runner import metrics
-from nc_runner.config import Config, Reduction
+from nc_runner.choices import Reduction
+from nc_runner.config import Config
 from nc_runner.models.ulpm import ULPM
 
 Named = Iterator[tuple[str, Tensor]]

@@ -15,8 +15,9 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from nc_runner.check import NETWORKS
-from nc_runner.config import Config, Method
+from nc_runner.check_model import NETWORKS
+from nc_runner.choices import Method
+from nc_runner.config import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments import geometry, ulpm_measures
 from nc_runner.experiments.base import Experiment, Measurement, Results

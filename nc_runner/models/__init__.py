@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.config import CONVOLUTIONAL, LossName, ModelConfig, ModelName
+from nc_runner.choices import CONVOLUTIONAL, LossName, ModelName
+from nc_runner.config import ModelConfig
 from nc_runner.models.convolutional import ConvolutionalNetwork
 from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nc_runner.config import LossName, ModelConfig, ModelName
+from nc_runner.choices import LossName, ModelName
+from nc_runner.config import ModelConfig
 from nc_runner.models import layers, losses, parameters
 from nc_runner.models.mlp import SLOPES, initial_gain
 from nc_runner.models.resnet import resnet18, resnet20

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nc_runner.config import LossName
+from nc_runner.choices import LossName
 
 
 class Loss(NamedTuple):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nc_runner.config import Activation, Init, LossName, ModelConfig, Norm
+from nc_runner.choices import Activation, Init, LossName, Norm
+from nc_runner.config import ModelConfig
 from nc_runner.models import layers, losses, parameters
 from nc_runner.rng import generator
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.config import ModelConfig, Start
+from nc_runner.choices import Start
+from nc_runner.config import ModelConfig
 from nc_runner.models import losses, parameters
 from nc_runner.rng import generator
 

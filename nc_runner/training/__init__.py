@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nc_runner.config import Method
+from nc_runner.choices import Method
 
 if TYPE_CHECKING:
     import torch

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nc_runner.config import Reduction
+from nc_runner.choices import Reduction
 from nc_runner.training.peeled import PeeledTraining
 from nc_runner.trials import Trial
 

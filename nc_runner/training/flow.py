@@ -15,7 +15,8 @@ import torch
 from scipy.integrate import BDF, LSODA, OdeSolver, Radau
 from torch import Tensor
 
-from nc_runner.config import Clock, Config, Reduction, Solver
+from nc_runner.choices import Clock, Reduction, Solver
+from nc_runner.config import Config
 from nc_runner.training.block_solver import blockwise
 from nc_runner.training.gradient_field import Array, Field, clock_at, dense_jacobian, time_at
 from nc_runner.training.peeled import PeeledTraining

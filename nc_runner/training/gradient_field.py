@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from torch import Tensor
 
-from nc_runner.config import Clock
+from nc_runner.choices import Clock
 
 Array = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_runner.config import CONVOLUTIONAL, Precision
+from nc_runner.choices import CONVOLUTIONAL, Precision
 from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.graph import CapturedUpdate

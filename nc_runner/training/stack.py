@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from nc_runner import memory
-from nc_runner.config import Config, Method
+from nc_runner.choices import Method
+from nc_runner.config import Config
 from nc_runner.data import load
 from nc_runner.folder import RunFolder
 from nc_runner.training import Training, begin

@@ -11,7 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nc_runner.config import DataConfig, DataName
+from nc_runner.choices import DataName
+from nc_runner.config import DataConfig
 from nc_runner.data import image_sources, images, load
 from nc_runner.errors import UserError
 

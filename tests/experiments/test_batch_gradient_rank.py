@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import torch
 
-from nc_runner.config import Config, DataConfig, LossName, Means, ModelConfig, Norm, TrainConfig
+from nc_runner.choices import LossName, Means, Norm
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.batch_gradient_rank import DRAWS, EXPERIMENT, SIZES, batches, measure

@@ -8,17 +8,8 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from nc_runner.config import (
-    Config,
-    DataConfig,
-    DataName,
-    LossName,
-    ModelConfig,
-    ModelName,
-    Norm,
-    Precision,
-    TrainConfig,
-)
+from nc_runner.choices import DataName, LossName, ModelName, Norm, Precision
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.data import load
 from nc_runner.experiments import deep_measures
 from nc_runner.experiments.base import Results

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 import torch
 
-from nc_runner.config import Config, DataConfig, LossName, ModelConfig, Norm, TrainConfig
+from nc_runner.choices import LossName, Norm
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.gram_blocks import EXPERIMENT, mean_abs_class_cosine, measure, within_block_share
 from nc_runner.experiments.gram_blocks_claims import claims

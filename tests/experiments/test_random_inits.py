@@ -3,7 +3,8 @@ import numpy as np
 import torch
 from tables import make_results
 
-from nc_runner.config import Config, DataConfig, DataName, ModelConfig, Norm, TrainConfig
+from nc_runner.choices import DataName, Norm
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.data import load
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.random_inits import PANELS, claims, draw, predicted_values

@@ -2,7 +2,8 @@ import matplotlib.pyplot as plt
 import pytest
 from tables import make_results
 
-from nc_runner.config import Config, DataConfig, DataName, LossName, ModelConfig, ModelName, Norm, TrainConfig
+from nc_runner.choices import DataName, LossName, ModelName, Norm
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.resnet_norms import check, claims, draw, predicted

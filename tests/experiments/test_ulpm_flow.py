@@ -10,7 +10,8 @@ import pytest
 import torch
 from peeled import peeled
 
-from nc_runner.config import Config, Method, Reduction, Start
+from nc_runner.choices import Method, Reduction, Start
+from nc_runner.config import Config
 from nc_runner.data import load
 from nc_runner.experiments import ulpm_measures
 from nc_runner.experiments.base import Results, Verdict

@@ -11,7 +11,8 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from nc_runner import metrics
-from nc_runner.config import Config, DataConfig, DataName, ModelConfig, ModelName, Norm, TrainConfig
+from nc_runner.choices import DataName, ModelName, Norm
+from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.ulpm_flow_claims import STATEMENTS

@@ -6,7 +6,7 @@ import torch
 from peeled import peeled
 from torch import Tensor
 
-from nc_runner.config import Method, Start
+from nc_runner.choices import Method, Start
 from nc_runner.data import load
 from nc_runner.models.ulpm import SADDLE
 from nc_runner.training.critical_point import CriticalPointSearch

@@ -3,7 +3,7 @@ import torch
 from peeled import peeled
 from torch.nn.functional import cross_entropy
 
-from nc_runner.config import Method, Reduction
+from nc_runner.choices import Method, Reduction
 from nc_runner.data import load
 from nc_runner.training.descent import GradientDescent
 from nc_runner.trials import make_trials

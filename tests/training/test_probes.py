@@ -1,6 +1,7 @@
 import pytest
 
-from nc_runner.config import Config, Method, Spacing, TrainConfig
+from nc_runner.choices import Method, Spacing
+from nc_runner.config import Config, TrainConfig
 from nc_runner.training.probes import probe_epochs
 
 

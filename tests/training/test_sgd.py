@@ -5,7 +5,8 @@ import torch
 from reference import as_torch, linears, loss_of
 from torch import nn
 
-from nc_runner.config import Activation, Config, DataName, LossName, ModelName, Norm, Precision
+from nc_runner.choices import Activation, DataName, LossName, ModelName, Norm, Precision
+from nc_runner.config import Config
 from nc_runner.data import load
 from nc_runner.rng import minibatch_order
 from nc_runner.theory import min_cross_entropy

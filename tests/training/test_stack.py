@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nc_runner.config import Config, Norm
+from nc_runner.choices import Norm
+from nc_runner.config import Config
 from nc_runner.experiments import geometry
 from nc_runner.folder import RunFolder
 from nc_runner.models import MLP
