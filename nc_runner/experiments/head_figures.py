@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from nc_runner.choices import ModelName
 from nc_runner.config import Config
@@ -82,7 +83,9 @@ def training_figure(results: Results, *, gram_layers: int) -> Figure:
     figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.92), ncols=min(len(labels), 7))
     depth = head_depth(config)
     for ax, layer in zip(lower, range(depth + 1 - gram_layers, depth + 1), strict=False):
-        draw_gram(ax, results, layer)
+        image = draw_gram(ax, results, layer)
+    beside = lower[0].inset_axes((-0.1, 0.0, 0.05, 1.0))  # one scale for all
+    figure.colorbar(image, cax=beside, ticks=[-1, 0, 1], ticklocation="left")
     draw_condition(lower[-1], results)
     caption(
         figure,
@@ -139,8 +142,8 @@ def draw_bound(ax: Axes, results: Results, metric: str) -> None:
     ax.set_ylim(low, high)
 
 
-def draw_gram(ax: Axes, results: Results, layer: int) -> None:
-    """Inner products of the class means of a layer, over the largest."""
+def draw_gram(ax: Axes, results: Results, layer: int) -> AxesImage:
+    """Inner products of the class means of a layer, over the largest: the image, of numbers from -1 to 1."""
     rows = results.metrics[(results.metrics["layer"] == layer) & results.metrics["metric"].str.startswith("gram_")]
     last = rows[rows["epoch"] == rows.groupby("trial")["epoch"].transform("max")]
     mean: pd.Series = last.groupby("metric")["value"].mean()
@@ -152,7 +155,7 @@ def draw_gram(ax: Axes, results: Results, layer: int) -> None:
     image = ax.imshow(gram / max(np.abs(gram).max(), np.finfo(float).tiny), cmap="RdBu_r", vmin=-1, vmax=1)
     ax.set(title=f"class means, layer {layer}", xticks=[], yticks=[], xlabel="class")
     ax.grid(False)
-    ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03, ticks=[-1, 0, 1])
+    return image
 
 
 def draw_condition(ax: Axes, results: Results) -> None:
