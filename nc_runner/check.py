@@ -92,7 +92,7 @@ def check_grid(grid: dict[str, list[Any]]) -> None:
     for axis, values in grid.items():
         names = axis_keys(axis)
         for name in names:
-            if name not in fields or name.split(".")[0] in WITHOUT_EFFECT:
+            if name not in fields or name in WITHOUT_EFFECT or name.split(".")[0] in WITHOUT_EFFECT:
                 raise UserError(
                     f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model, train and flow."
                 )

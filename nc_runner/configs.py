@@ -57,7 +57,7 @@ def case(value: Any, choices: Any) -> Any:
     """Resolver ``${case:${model.name},{mlp:none,resnet20:affine}}``: what goes with a value of another key."""
     name = value.name if isinstance(value, Enum) else str(value)
     if name not in choices:
-        raise ValueError(f"{name} has nothing to go with it; there is something for {', '.join(map(str, choices))}")
+        raise ValueError(f"{name}: this experiment has no sizes for it; allowed are {', '.join(map(str, choices))}")
     return choices[name]
 
 
@@ -101,7 +101,7 @@ def changed_from_paper(config: Config) -> str:
         and own[key] != theirs[key]
     } | {axis: (points, paper.grid.get(axis)) for axis, points in config.grid.items() if points != paper.grid.get(axis)}
     changes = ", ".join(f"{key} {_plain(value)} ({_plain(was)})" for key, (value, was) in pairs.items())
-    return f"Changed from the paper's sizes: {changes}." if changes else "The paper's sizes."
+    return f"Changed from scale=paper: {changes}." if changes else "Sizes of scale=paper."
 
 
 def _plain(value: Any) -> str:

@@ -63,14 +63,19 @@ def to_config(node: Any) -> Config:
     """The typed object behind a composed Hydra config, interpolations resolved.
 
     Raises:
-        UserError: a key the schema lacks, which Hydra lets ``+key=value`` add.
+        UserError: a key the schema lacks, which Hydra lets ``+key=value`` add, or a value that follows from another and
+            has none for it.
     """
     from omegaconf import OmegaConf
+    from omegaconf.errors import InterpolationResolutionError
 
     unknown = sorted(_dotted(OmegaConf.to_container(node)) - set(schema()))
     if unknown:
         raise UserError(f"{unknown[0]}: there is no such key; nc-run --help lists every key.")
-    config = OmegaConf.to_object(node)
+    try:
+        config = OmegaConf.to_object(node)
+    except InterpolationResolutionError as error:  # its own words come after those on what was resolved
+        raise UserError(f"{first_line(error).split('interpolation: ', 1)[-1]}.") from error
     assert isinstance(config, Config)
     if config.data.name in IMAGE_DATA and config.data.per_class is not None:
         config.data.samples = config.data.per_class * config.data.classes

@@ -12,6 +12,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from nc_runner.check import check
@@ -85,9 +86,12 @@ def make_trials(config: Config, overridden: Sequence[str] = ()) -> list[Trial]:
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """The dotted keys that decide a trial's numbers, without those that only say where and how it runs."""
+    """The dotted keys that decide a trial's numbers, without those that only say where and how it runs.
+
+    Of the path of one's own images the last part counts, which names them wherever they lie.
+    """
     return {
-        key: value
+        key: PurePath(value).name if key == "data.path" and value else value
         for key, value in flatten(config).items()
         if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
     }

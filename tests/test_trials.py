@@ -2,9 +2,11 @@ import dataclasses
 
 import pytest
 
+from nc_runner.check import check
 from nc_runner.choices import Norm
 from nc_runner.commands import compose
 from nc_runner.config import Config
+from nc_runner.dotted import replace
 from nc_runner.errors import UserError
 from nc_runner.jobs import overridden_keys
 from nc_runner.trials import make_stacks, make_trials, trial_id
@@ -112,3 +114,16 @@ def test_a_full_batch_stack_fits_a_core_s_cache(small: Config, width: int, sampl
     assert {len(stack) for stack in stacks} == sizes
     assert [trial for stack in stacks for trial in stack] == trials
     assert len(make_stacks(trials, cuda=True)) == 1
+
+
+def test_a_trial_s_id_knows_its_images_by_name_and_not_where_they_lie(small: Config) -> None:
+    def named(path: str) -> str:
+        return trial_id(replace(small, {"data.name": "images", "data.path": path}), 0)
+
+    assert named("/a/faces") == named("./faces") == named("faces")
+    assert named("faces") != named("cats")
+
+
+def test_where_images_lie_is_no_axis() -> None:
+    with pytest.raises(UserError, match=r"data\.root is not a key a grid can vary"):
+        check(replace(Config(), {"grid": {"data.root": ["a", "b"]}}))

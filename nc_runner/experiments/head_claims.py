@@ -49,10 +49,16 @@ def nonlinear_layers(table: pd.DataFrame, config: Config) -> pd.Series:
     return depth - linear - (config.model.depth - head_depth(config))
 
 
+def steps_between(table: pd.DataFrame) -> pd.Series:
+    """What NC2 gains from each layer to the next; NaN, which is no improvement, next to a rank-deficient layer."""
+    of_run = table.groupby("id")[NC2]
+    return of_run.diff()[of_run.cumcount() > 0]
+
+
 def nc2_improves(results: Results) -> Claim:
     """Layer by layer, in every run."""
-    table = final_layers(results, NC2).dropna(subset=NC2)
-    steps = table.groupby("id")[NC2].diff().dropna()
+    table = final_layers(results, NC2)
+    steps = steps_between(table)
     share = float((steps < 0).mean()) if len(steps) else np.nan
     ends = table.groupby("id")[NC2].agg(["first", "last"]).mean() if len(table) else None
     return Claim(
@@ -69,9 +75,8 @@ def nc2_improves(results: Results) -> Claim:
 
 def nc2_improves_linearly(results: Results) -> Claim:
     """Without exception where the layers are linear."""
-    table = final_layers(results, NC2).dropna(subset=NC2)
-    table = table[table["layer"] >= nonlinear_layers(table, results.config)]
-    steps = table.groupby("id")[NC2].diff().dropna()
+    table = final_layers(results, NC2)
+    steps = steps_between(table[table["layer"] >= nonlinear_layers(table, results.config)])
     return Claim(
         "nc2_improves_linear",
         "Through the linear layers NC2 improves layer by layer, from the output of the last non-linear one on.",
@@ -91,11 +96,11 @@ def decays_at_rate(table: pd.DataFrame) -> Claim:
         "step, eta the step size over 1 - momentum.",
         f"the rate fitted is within {RATE_ERROR:.0%} of it, in every run and linear layer; fitted to at least {FEWEST} "
         f"probes from where the loss is at most {LEARNT:g} of (K-1)/(2K) to where the imbalance is {CLEAR:g} times its "
-        "plateau [choice]",
+        "plateau [choice]; undecided where that leaves fewer than half of the fits",
         f"off by {error.mean():.1%} on average and {error.max():.1%} at most, in {len(table)} of {total} fits"
         if len(table)
         else "no window with enough probes",
-        Claim.judge(bool((error <= RATE_ERROR).all()) if len(table) else None),
+        Claim.judge(bool((error <= RATE_ERROR).all()) if len(table) and 2 * len(table) >= total else None),
     )
 
 
@@ -124,17 +129,20 @@ def nonlinear_higher(results: Results) -> Claim:
 def plateau_predicted(table: pd.DataFrame) -> Claim:
     """The recursion with the gradients measured."""
     table = table[table["probes"] > 0].dropna(subset=["plateau", "predicted_plateau"])
+    there = len(table) > 0 and bool(table["reached"].all())
     ratio = table["predicted_plateau"] / table["plateau"]
     return Claim(
         "imbalance_plateau",
         "The imbalance ends at a plateau that the gradients of the batches keep up: by the recursion with the mean of "
         "S^T S - T T^T measured at each probe [derived].",
         f"the median over the last {LAST_SHARE:.0%} of the epochs before the step size drops is within a factor of "
-        f"{PLATEAU_FACTOR:g} [choice] of the prediction, in every run and linear layer",
-        f"predicted over measured {ratio.min():.2g} to {ratio.max():.2g}, {len(table)} plateaus"
+        f"{PLATEAU_FACTOR:g} [choice] of the prediction, in every run and linear layer; undecided where the straight "
+        f"decay is not {CLEAR:g} times below the median when these begin",
+        f"predicted over measured {ratio.min():.2g} to {ratio.max():.2g}, {int(table['reached'].sum())} of "
+        f"{len(table)} reached a plateau"
         if len(table)
         else "no run reaches a plateau",
-        Claim.judge(bool(ratio.between(1 / PLATEAU_FACTOR, PLATEAU_FACTOR).all()) if len(table) else None),
+        Claim.judge(bool(ratio.between(1 / PLATEAU_FACTOR, PLATEAU_FACTOR).all()) if there else None),
     )
 
 
@@ -142,16 +150,18 @@ def falls_after_drop(table: pd.DataFrame, config: Config) -> Claim:
     """The plateau is set by the step size."""
     table = table[table["probes"] > 0]
     dropped = bool(config.train.lr_milestones) and config.train.lr_gamma < 1
+    there = len(table) > 0 and bool(table["reached"].all())
     share = table["at_end"] / table["at_drop"]
     return Claim(
         "falls_after_drop",
         "The plateau is set by the step size: after its drop the balancedness of the linear layers decays again.",
-        "the imbalance at the end is below that at the last probe before the drop, in every run and linear layer",
+        "the imbalance at the end is below that at the last probe before the drop, in every run and linear layer; "
+        "undecided where no plateau was reached before it",
         f"falls to {share.min():.2g} to {share.max():.2g} of it, by the recursion to "
         f"{(table['predicted_end'] / table['at_drop']).median():.2g}"
         if len(table) and dropped
         else "no drop, or no plateau before it",
-        Claim.judge(bool((share < 1).all()) if len(table) and dropped else None),
+        Claim.judge(bool((share < 1).all()) if there and dropped else None),
     )
 
 
@@ -168,9 +178,10 @@ def bounds_hold(results: Results) -> Claim:
     for metric, bound in pairs:
         if bound not in table:
             continue
-        rows = table.dropna(subset=[metric, bound])
+        rows = table.dropna(subset=bound)
         finite = rows[np.isfinite(rows[bound])]
-        violated += int((rows[metric] > rows[bound] * (1 + SLACK)).sum())
+        # NaN where a bound is finite is a measure that is infinite: a layer of deficient rank.
+        violated += int((~(finite[metric] <= finite[bound] * (1 + SLACK))).sum())
         useful += len(finite)
         ratio = (finite[bound] / finite[metric]).min()
         parts.append(

@@ -53,6 +53,12 @@ def runs_phrase(results: Results) -> str:
     return "one run" if count == 1 else f"mean and one standard deviation of {count} runs"
 
 
+def averaged(results: Results) -> list[str]:
+    """A sentence where the curves are means over more than seeds."""
+    keys = [str(key) for key in results.trials if "." in str(key) and len(results.trials[key].unique()) > 1]
+    return [f"The curves are means over runs that differ in {', '.join(keys)} too."] if keys else []
+
+
 def training_figure(results: Results, *, gram_layers: int) -> Figure:
     """Four panels over training, one curve a layer, with predictions; below, Gram matrices and NC2 by layer."""
     config, columns = results.config, gram_layers + 1
@@ -82,7 +88,7 @@ def training_figure(results: Results, *, gram_layers: int) -> Figure:
                 handles, labels = [*handles, handle], [*labels, label]
     figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.92), ncols=min(len(labels), 7))
     depth = head_depth(config)
-    for ax, layer in zip(lower, range(depth + 1 - gram_layers, depth + 1), strict=False):
+    for ax, layer in zip(lower, range(max(0, depth + 1 - gram_layers), depth + 1), strict=False):
         image = draw_gram(ax, results, layer)
     beside = lower[0].inset_axes((-0.1, 0.0, 0.05, 1.0))  # one scale for all
     figure.colorbar(image, cax=beside, ticks=[-1, 0, 1], ticklocation="left")

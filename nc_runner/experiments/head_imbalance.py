@@ -24,6 +24,14 @@ FEWEST = 4  # [choice] probes for a fit
 DECAYED = 5.0  # [choice] of 2 eta lambda * steps, below which more than e^-5 of the first imbalance may be left
 
 
+CLOCK = ("data.samples", "data.per_class", "train.batch_size", "train.epochs", "train.lr_milestones", "train.lr_gamma")
+
+
+def one_clock(results: Results) -> bool:
+    """Whether all trials have as many steps an epoch and drop their step sizes together, as predictions assume."""
+    return all(len(results.trials[key].unique()) <= 1 for key in CLOCK if key in results.trials)
+
+
 def steps_per_epoch(config: Config) -> int:
     """Steps that an epoch has."""
     samples = config.data.samples
@@ -45,17 +53,18 @@ def decayed(results: Results) -> bool:
     trials, train = results.trials, results.config.train
     rate = trials.get("train.learning_rate", train.learning_rate) / (1 - trials.get("train.momentum", train.momentum))
     times = 2 * rate * trials.get("train.weight_decay", train.weight_decay) * first_drop(results.config)
-    return bool(np.all(times * steps_per_epoch(results.config) >= DECAYED))
+    return one_clock(results) and bool(np.all(times * steps_per_epoch(results.config) >= DECAYED))
 
 
 def linear_pairs(results: Results) -> pd.DataFrame:
     """One row a trial, epoch and linear layer followed by a linear one, with its imbalance and what drives it.
 
-    ``rate`` is the first step size over 1 - momentum, ``decay`` the weight decay, ``loss`` that of the probe.
+    ``rate`` is the first step size over 1 - momentum, ``decay`` the weight decay, ``loss`` that of the probe. There are
+    none where the trials have no :func:`one_clock`.
     """
     train = results.config.train
     table = results.by_layer("imbalance", "balancedness", "gradient_imbalance").dropna(subset="gradient_imbalance")
-    table = table[(table["status"] != "diverged") & (table["imbalance"] > 0)].drop(columns="loss")
+    table = table[(table["status"] != "diverged") & (table["imbalance"] > 0) & one_clock(results)].drop(columns="loss")
     loss = results.metrics[results.metrics["metric"] == "loss"].rename(columns={"trial": "id", "value": "loss"})
     table = table.merge(loss[["id", "epoch", "loss"]], on=["id", "epoch"]).sort_values("epoch", kind="stable")
     rate = table.get("train.learning_rate", pd.Series(train.learning_rate, table.index))
@@ -108,11 +117,20 @@ def with_predictions(results: Results) -> pd.DataFrame:
     return pd.concat(parts) if parts else linear_pairs(results).assign(predicted=np.nan, straight=np.nan)
 
 
+def settled(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The rows of the last ``LAST_SHARE`` of the epochs before the first drop of the step size."""
+    return rows[rows["epoch"].between((1 - LAST_SHARE) * first_drop(config), first_drop(config))]
+
+
 def plateau(rows: pd.DataFrame, column: str, config: Config) -> float:
-    """Median of a column over the last ``LAST_SHARE`` of the epochs before the first drop of the step size."""
-    return float(
-        rows.loc[rows["epoch"].between((1 - LAST_SHARE) * first_drop(config), first_drop(config)), column].median()
-    )
+    """Median of a column where the imbalance should have settled."""
+    return float(settled(rows, config)[column].median())
+
+
+def reached(rows: pd.DataFrame, config: Config) -> bool:
+    """Whether there is a plateau: where it should begin nearly nothing is left of the straight decay."""
+    straight = settled(rows, config)["straight"]
+    return len(straight) > 0 and bool(straight.iloc[0] * CLEAR <= plateau(rows, "imbalance", config))
 
 
 def window(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
@@ -132,8 +150,9 @@ def fits(results: Results) -> pd.DataFrame:
 
     Columns: id, layer, ``probes`` in the :func:`window`, and its ends ``first`` and ``last``; ``fitted``, the slope of
     -log imbalance a step by least squares, NaN with fewer than ``FEWEST`` probes, and ``expected``, 2 |log(1 - eta
-    lambda)|; ``plateau``, and ``predicted_plateau`` that of the recursion; the imbalance ``at_drop`` and ``at_end``,
-    and ``predicted_end`` by the recursion.
+    lambda)|; ``plateau``, and ``predicted_plateau`` that of the recursion; ``reached``, whether the straight decay is
+    ``CLEAR`` times below the plateau where that begins; the imbalance ``at_drop`` and ``at_end``, and ``predicted_end``
+    by the recursion.
     """
     config, found = results.config, []
     for (trial, layer), rows in with_predictions(results).groupby(["id", "layer"]):
@@ -148,9 +167,10 @@ def fits(results: Results) -> pd.DataFrame:
                 "fitted": -slope, "expected": -2 * math.log1p(-float(rows["rate"].iloc[0] * rows["decay"].iloc[0])),
                 "plateau": plateau(rows, "imbalance", config),
                 "predicted_plateau": plateau(rows, "predicted", config),
+                "reached": reached(rows, config),
                 "at_drop": before["imbalance"].iloc[-1] if len(before) else np.nan,
                 "at_end": rows["imbalance"].iloc[-1], "predicted_end": rows["predicted"].iloc[-1],
             }
         )  # fmt: skip
-    names = "id layer probes first last fitted expected plateau predicted_plateau at_drop at_end predicted_end"
+    names = "id layer probes first last fitted expected plateau predicted_plateau reached at_drop at_end predicted_end"
     return pd.DataFrame(found, columns=names.split())

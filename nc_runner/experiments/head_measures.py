@@ -184,7 +184,7 @@ def of_each_trial(rows: Tensor, trials: int) -> Tensor:
 
 def gram_matrices(head: Head, y: Tensor, *, last: int) -> Iterator[Measurement]:
     """Inner products of the class means of the last layers' outputs, the upper triangle: ``gram_i_j``, i <= j."""
-    for layer in range(head.depth + 1 - last, head.depth + 1):
+    for layer in range(max(0, head.depth + 1 - last), head.depth + 1):
         means = metrics.class_means(head.outputs[layer], y)
         gram = means @ means.mT
         for i in range(gram.shape[-1]):
@@ -205,11 +205,28 @@ def check(config: Config) -> None:
         )
     if model.bias:
         raise UserError("model.bias=true: the paper's networks have no biases; allowed is false.")
-    if config.train.loss is not LossName.mse:
-        raise UserError(f"train.loss={config.train.loss.name}: the paper trains by the squared loss; allowed is mse.")
+    train = config.train
+    if train.loss is not LossName.mse:
+        raise UserError(f"train.loss={train.loss.name}: the paper trains by the squared loss; allowed is mse.")
+    shrink = train.learning_rate / (1 - train.momentum) * train.weight_decay
+    if not 0 < shrink < 1:
+        raise UserError(
+            f"train.weight_decay={train.weight_decay:g}: the imbalance decays by 1 - {shrink:g} a step, step size / "
+            "(1 - momentum) * weight decay; allowed is what makes this more than 0 and less than 1."
+        )
     balanced = data.name is DataName.gaussian_mixture or (data.name in IMAGE_DATA and data.per_class is not None)
     if not balanced:
         raise UserError(
             f"data.name={data.name.name}, data.per_class={data.per_class}: Theorem B.1 takes as many samples of every "
             "class; allowed are images with data.per_class set, and gaussian_mixture."
+        )
+
+
+def check_pairs(config: Config) -> None:
+    """As :func:`check`, and refuse a head without two linear layers, of which the predictions are."""
+    check(config)
+    if config.model.linear_layers < 2:
+        raise UserError(
+            f"model.linear_layers={config.model.linear_layers}: the decay of the imbalance and Theorem B.1 are of two "
+            "linear layers or more; allowed is at least 2."
         )

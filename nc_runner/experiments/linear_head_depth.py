@@ -84,10 +84,20 @@ def draw(results: Results) -> dict[str, Figure]:
 def claims(results: Results) -> list[Claim]:
     """What the paper says of Figure 2."""
     table = both_ends(results)
+    decided = decayed(results) and complete(results, table)
+    note = f"; {len(table)} of {len(results.trials)} runs fit"
+    of_heads = [replace(claim, measured=claim.measured + note) for claim in after_decay(table)]
     return [
-        *(claim if decayed(results) else replace(claim, verdict=Verdict.undecided) for claim in after_decay(table)),
+        *(claim if decided else replace(claim, verdict=Verdict.undecided) for claim in of_heads),
         bounds_hold(results),
     ]
+
+
+def complete(results: Results, table: pd.DataFrame) -> bool:
+    """Whether every point of the grid has a run that fits."""
+    return set(zip(table[DECAY], table[LINEAR], strict=True)) >= set(
+        zip(results.trials[DECAY], results.trials[LINEAR], strict=True)
+    )
 
 
 def after_decay(table: pd.DataFrame) -> list[Claim]:

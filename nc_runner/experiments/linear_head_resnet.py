@@ -11,7 +11,7 @@ from nc_runner.config import Config
 from nc_runner.experiments import head_measures
 from nc_runner.experiments.base import Experiment, Measurement, Results
 from nc_runner.experiments.head_claims import claims
-from nc_runner.experiments.head_figures import training_figure
+from nc_runner.experiments.head_figures import averaged, training_figure
 from nc_runner.models import Network
 
 GRAMS = 3  # layers in the bottom row [paper]
@@ -36,5 +36,6 @@ EXPERIMENT = Experiment(
     draw=draw,
     claims=claims,
     headline=("self_duality_cosine",),
-    check=head_measures.check,
+    check=head_measures.check_pairs,
+    warnings=averaged,
 )

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from nc_runner.check_model import NETWORKS
-from nc_runner.choices import Method
+from nc_runner.choices import LossName, Method
 from nc_runner.config import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments import geometry, ulpm_measures
@@ -60,6 +60,8 @@ def check(config: Config) -> None:
     if config.model.name not in NETWORKS:
         allowed = ", ".join(sorted(name.name for name in NETWORKS))
         raise UserError(f"model.name={config.model.name.name}: has no features of its own; allowed are {allowed}.")
+    if config.train.loss is not LossName.cross_entropy:
+        raise UserError(f"train.loss={config.train.loss.name}: the paper's is the cross-entropy; allowed is that.")
     if config.train.method is not Method.sgd:
         raise UserError(f"train.method={config.train.method.name}: trains no network; allowed is sgd.")
 

@@ -83,10 +83,11 @@ def setting(results: Results) -> str:
     """How the networks were trained, in words."""
     data, train = results.config.data, results.config.train
     size = "the whole training set" if data.per_class is None else f"{data.per_class:,} images of each class"
+    batches = "the full batch" if train.batch_size is None else f"batches of {train.batch_size}"
     decay = "no weight decay" if train.weight_decay == 0 else f"weight decay {train.weight_decay:g}"
     return (
         f"{size}; SGD on the cross-entropy, {decay}, step size {train.learning_rate:g}, momentum {train.momentum:g}, "
-        f"batches of {train.batch_size}"
+        f"{batches}"
     )
 
 

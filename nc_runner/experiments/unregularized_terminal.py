@@ -43,6 +43,8 @@ def flow_time(results: Results, table: pd.DataFrame) -> pd.Series[float]:
     rate = table.get("train.learning_rate", config.train.learning_rate)
     momentum = table.get("train.momentum", config.train.momentum)
     samples = table.get("data.samples", config.data.samples)
+    if "data.per_class" in table:
+        samples = table["data.per_class"] * table.get("data.classes", config.data.classes)
     batch = table.get("train.batch_size", config.train.batch_size or np.nan)
     steps = np.ceil(samples / np.fmin(batch, samples))
     before = np.arange(table["epoch"].max() if len(table) else 1)

@@ -136,3 +136,13 @@ def test_runs_that_lost_a_class_decide_nothing_but_the_theorem() -> None:
     for module, some in ((linear_head_depth, table), (nonlinear_depth, nonlinear())):
         for figure in module.draw(Results(some.config, some.trials.assign(status="underfit"), some.metrics)).values():
             plt.close(figure)
+
+
+def test_a_point_without_a_run_that_fits_leaves_the_depths_undecided() -> None:
+    table = linear()
+    first = table.trials[[linear_head_depth.LINEAR, linear_head_depth.DECAY]].iloc[0]
+    lost = (table.trials[[linear_head_depth.LINEAR, linear_head_depth.DECAY]] == first).all(axis=1)
+    trials = table.trials.assign(status=table.trials["status"].mask(lost, "diverged"))
+    found = verdicts(linear_head_depth, Results(table.config, trials, table.metrics))
+    assert found["nc2_better_with_depth"] is Verdict.undecided
+    assert found["nc2_of_balanced_head"] is Verdict.undecided

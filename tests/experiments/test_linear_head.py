@@ -8,6 +8,7 @@ from tables import make_results
 
 from nc_runner.commands import compose
 from nc_runner.dotted import replace
+from nc_runner.errors import UserError
 from nc_runner.experiments import head_claims, linear_head_mlp, linear_head_resnet
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.head_imbalance import fits, steps_per_epoch, with_predictions
@@ -138,3 +139,68 @@ def test_it_draws(resnet: bool) -> None:
         for figure in draw(of).values():
             figure.canvas.draw()
             plt.close(figure)
+
+
+def with_value(table: Results, metric: str, value: float, where: str) -> Results:
+    """The table with one metric set in the rows of a query."""
+    metrics = table.metrics.copy()
+    rows = metrics.query(where).index.intersection(metrics.index[metrics["metric"] == metric])
+    assert len(rows)
+    metrics.loc[rows, "value"] = value
+    return Results(table.config, table.trials, metrics)
+
+
+def test_a_layer_of_deficient_rank_is_no_improvement_and_above_every_finite_bound() -> None:
+    table = with_value(results(), "class_mean_condition_number", math.nan, "layer == 6")
+    found = verdicts(table)
+    assert found["nc2_improves"] is Verdict.not_reproduced
+    assert found["nc2_improves_linear"] is Verdict.not_reproduced
+    assert found["theorem_b1"] is Verdict.not_reproduced
+
+
+def test_a_rate_from_few_of_the_fits_decides_nothing() -> None:
+    few = with_value(results(), "imbalance", 1e-9, "trial == 'a' or layer != 4")
+    assert fits(few)["fitted"].notna().sum() == 1
+    assert verdicts(few)["imbalance_decay_rate"] is Verdict.undecided
+
+
+def test_free_decay_to_the_end_is_no_plateau() -> None:
+    table = results()
+    rows = with_predictions(table)
+    free = table.metrics.copy()
+    of = {(t, e, la): s for t, e, la, s in rows[["id", "epoch", "layer", "straight"]].itertuples(index=False)}
+    imbalance = free["metric"] == "imbalance"
+    free.loc[imbalance, "value"] = [
+        of.get((t, e, la), value) if of.get((t, e, la), 0) > 0 else value
+        for t, e, la, value in free.loc[imbalance, ["trial", "epoch", "layer", "value"]].itertuples(index=False)
+    ]
+    found = verdicts(Results(table.config, table.trials, free))
+    assert found["imbalance_plateau"] is Verdict.undecided
+    assert found["falls_after_drop"] is Verdict.undecided
+    assert found["imbalance_decay_rate"] is Verdict.reproduced
+
+
+def test_trials_of_several_clocks_are_not_predicted() -> None:
+    table = results()
+    mixed = Results(table.config, table.trials.assign(**{"train.batch_size": [32, 64]}), table.metrics)
+    found = verdicts(mixed)
+    assert found["imbalance_decay_rate"] is Verdict.undecided
+    assert found["imbalance_plateau"] is Verdict.undecided
+    assert linear_head_mlp.EXPERIMENT.warnings is not None
+    assert "train.batch_size" in linear_head_mlp.EXPERIMENT.warnings(mixed)[0]
+    assert linear_head_mlp.EXPERIMENT.warnings(table) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("train.weight_decay=0", "more than 0 and less than 1"),
+        ("train.weight_decay=200", "more than 0 and less than 1"),
+        ("model.linear_layers=1", "allowed is at least 2"),
+    ],
+)
+def test_what_has_no_predictions_is_refused(word: str, message: str) -> None:
+    config = compose(["experiment=linear_head_mlp", word])
+    assert linear_head_mlp.EXPERIMENT.check is not None
+    with pytest.raises(UserError, match=message):
+        linear_head_mlp.EXPERIMENT.check(config)
