@@ -74,7 +74,8 @@ def draw(results: Results) -> dict[str, Figure]:
         "Last layer: the one before the output; the head's input: the last non-linear layer; the two are the same with "
         "one linear layer. NC1: ratio of traces; NC2: largest over least singular value of uncentred class means. "
         f"Dashed: a balanced head's, the L2-th root of the condition number of the product of its layers. "
-        f"{network_phrase(results.config, linear='these')}; {runs_phrase(results)}. "
+        f"{network_phrase(results.config, linear='that many')}; {runs_phrase(results)}; {len(table)} of "
+        f"{len(results.trials)} trials fit. "
         f"{changed_from_paper(results.config)}"
     )
     caption(figure, text, width=180, below=1)
