@@ -67,7 +67,8 @@ def draw(results: Results) -> dict[str, Figure]:
         "Over the non-linear layers after the second, after training: balancedness ‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖) "
         "of a layer and the next, 0 is balanced; negativity ‖Z − relu(Z)‖ / ‖Z‖ of pre-activations; operator norms. "
         f"{network_phrase(results.config, nonlinear='That many')}; "
-        f"{runs_phrase(results)}; {len(table)} of {len(results.trials)} trials fit. {changed_from_paper(results.config)}"
+        f"{runs_phrase(results)}; {len(table)} of {len(results.trials)} trials fit. "
+        f"{changed_from_paper(results.config)}"
     )
     caption(figure, text, width=180, below=1)
     return {"figure_3": figure}
