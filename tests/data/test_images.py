@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from real_images import real_data
 
 from nc_runner.choices import DataName
 from nc_runner.config import DataConfig
@@ -203,11 +203,3 @@ def test_real_files(name: DataName, shape: tuple[int, ...], per_class: int):
     assert x.shape == (30, *shape)
     assert y.bincount().tolist() == [3] * 10
     assert f"has {per_class} training samples" in refused(DataConfig(name=name, classes=10, per_class=6000, root=root))
-
-
-def real_data() -> str:
-    folders = [os.environ.get("NC_DATA_ROOT", ""), str(Path(__file__).parents[3] / "shared" / "data")]
-    for folder in folders:
-        if folder and (Path(folder) / "mnist").is_dir():
-            return folder
-    pytest.skip("no real images: neither NC_DATA_ROOT nor ../shared/data holds mnist")
