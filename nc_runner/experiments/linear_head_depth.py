@@ -67,6 +67,10 @@ def draw(results: Results) -> dict[str, Figure]:
         name = "NC1: tr $S_W$ / tr $S_B$" if metric == NC1 else "NC2: condition number"
         ax.set(title=f"{name}, {PLACES[place]}", xlabel="number of linear layers")
         ax.set_xticks(sorted(table[LINEAR].unique()))
+        if metric == NC1:  # what hardly changes shall not look as if it did
+            low, high = ax.get_ylim()
+            wider = max(1.0, (10 * low / high) ** 0.5)
+            ax.set_ylim(low / wider, high * wider)
     figure.subplots_adjust(wspace=0.28)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=max(1, len(labels)))
