@@ -91,7 +91,7 @@ class Experiment:
         paper: key of :data:`nc_runner.papers.PAPERS`.
         figure: the figure's number in the paper.
         summary: one line for ``nc-run list``.
-        cost: time at scale=paper on two cores, measured.
+        cost: time at scale=paper on two cores, measured, or an estimate that says so.
         measure: the network, of a kind the experiment's configs name (None where nothing is trained), inputs [N, D]
             and labels [N] to measurements. A trained experiment yields "loss" and "accuracy" of the whole network
             (layer None) among them.
