@@ -19,6 +19,7 @@ from nc_runner.experiments.base import Results
 from nc_runner.experiments.head_claims import BALANCE, NC1, NC2, NEGATIVITY, head_line
 from nc_runner.experiments.head_imbalance import with_predictions
 from nc_runner.experiments.head_measures import head_depth
+from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.series import caption, plot_mean_std
 
 PANELS = ((NC1, "NC1: tr $S_W$ / tr $S_B$"), (NC2, "NC2: condition number of class means"), (BALANCE, "balancedness"),
@@ -51,6 +52,19 @@ def runs_phrase(results: Results) -> str:
     """How many runs a figure shows."""
     count = int(results.trials["seed"].nunique())
     return "one run" if count == 1 else f"mean and one standard deviation of {count} runs"
+
+
+def curves(ax: Axes, table: pd.DataFrame, x: str, y: str, *, by: str, name: str) -> None:
+    """Means of y over x with one standard deviation, a curve for each value of ``by``, whose name the legend gives."""
+    for value, colour, marker in zip(sorted(table[by].unique()), (BLUE, ORANGE) * 9, "os" * 9, strict=False):
+        plot_mean_std(ax, table[table[by] == value], x, y, color=colour, marker=marker, label=f"{name} {value:g}")
+
+
+def legend_above(figure: Figure, ax: Axes) -> None:
+    """One legend for all panels of a row, that of one of them."""
+    figure.subplots_adjust(wspace=0.28)
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=max(1, len(labels)))
 
 
 def averaged(results: Results) -> list[str]:
@@ -169,7 +183,7 @@ def draw_condition(ax: Axes, results: Results) -> None:
     table = results.final_by_layer(NC2)
     table = table[table["status"] != "diverged"].dropna(subset=NC2)
     ax.set_yscale("log")
-    plot_mean_std(ax, table, "layer", NC2, color="#0072B2", marker="o", markersize=4)
+    plot_mean_std(ax, table, "layer", NC2, color=BLUE, marker="o", markersize=4)
     lines = head_line(results)
     if len(lines):
         mean = lines.groupby("layer")["expected"].mean()

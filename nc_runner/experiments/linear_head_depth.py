@@ -16,10 +16,9 @@ from nc_runner.configs import changed_from_paper
 from nc_runner.experiments import head_measures
 from nc_runner.experiments.base import Claim, Experiment, Measurement, Results, Verdict
 from nc_runner.experiments.head_claims import NC1, NC2, SPREAD, bounds_hold, final_layers, nonlinear_layers
-from nc_runner.experiments.head_figures import network_phrase, runs_phrase
+from nc_runner.experiments.head_figures import curves, legend_above, network_phrase, runs_phrase
 from nc_runner.experiments.head_imbalance import decayed
-from nc_runner.figures import BLUE, ORANGE
-from nc_runner.figures.series import caption, plot_mean_std
+from nc_runner.figures.series import caption
 from nc_runner.models import Network
 
 LINEAR, DECAY, BALANCED = "model.linear_layers", "train.weight_decay", "balanced_nc2"
@@ -57,11 +56,9 @@ def draw(results: Results) -> dict[str, Figure]:
     figure, axes = plt.subplots(1, 4, figsize=(12.5, 3.0))
     for ax, (place, metric) in zip(axes, PANELS, strict=True):
         ax.set_yscale("log")
-        for decay, colour, marker in zip(sorted(table[DECAY].unique()), (BLUE, ORANGE) * 9, "os" * 9, strict=False):
-            rows = table[table[DECAY] == decay]
-            label = f"weight decay {decay:g}"
-            plot_mean_std(ax, rows, LINEAR, f"{place}_{metric}", color=colour, marker=marker, label=label)
-            if (place, metric) == ("last", NC2):
+        curves(ax, table, LINEAR, f"{place}_{metric}", by=DECAY, name="weight decay")
+        if (place, metric) == ("last", NC2):
+            for _, rows in table.groupby(DECAY):
                 mean = rows.groupby(LINEAR)[BALANCED].mean()
                 ax.plot(mean.index.to_numpy(), mean.to_numpy(), "--", color="black", linewidth=1)
         name = "NC1: tr $S_W$ / tr $S_B$" if metric == NC1 else "NC2: condition number"
@@ -71,9 +68,7 @@ def draw(results: Results) -> dict[str, Figure]:
             low, high = ax.get_ylim()
             wider = max(1.0, (10 * low / high) ** 0.5)
             ax.set_ylim(low / wider, high * wider)
-    figure.subplots_adjust(wspace=0.28)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=max(1, len(labels)))
+    legend_above(figure, axes[0])
     text = (
         "Last layer: the one before the output; the head's input: the last non-linear layer; the two are the same with "
         "one linear layer. NC1: ratio of traces; NC2: largest over least singular value of uncentred class means. "

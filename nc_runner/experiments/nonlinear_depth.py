@@ -14,10 +14,9 @@ from nc_runner.configs import changed_from_paper
 from nc_runner.experiments import head_measures
 from nc_runner.experiments.base import Claim, Experiment, Measurement, Results
 from nc_runner.experiments.head_claims import BALANCE, NEGATIVITY, bounds_hold, final_layers, nonlinear_layers
-from nc_runner.experiments.head_figures import network_phrase, runs_phrase
+from nc_runner.experiments.head_figures import curves, legend_above, network_phrase, runs_phrase
 from nc_runner.experiments.head_imbalance import DECAYED, decayed
-from nc_runner.figures import BLUE, ORANGE
-from nc_runner.figures.series import caption, plot_mean_std
+from nc_runner.figures.series import caption
 from nc_runner.models import Network
 
 DEPTH, RATE = "nonlinear_depth", "train.learning_rate"
@@ -54,15 +53,10 @@ def draw(results: Results) -> dict[str, Figure]:
     table = by_run(results)
     figure, axes = plt.subplots(1, 4, figsize=(12.5, 3.0))
     for ax, (metric, of) in zip(axes, PANELS, strict=True):
-        for rate, colour, marker in zip(sorted(table[RATE].unique()), (BLUE, ORANGE) * 9, "os" * 9, strict=False):
-            rows = table[table[RATE] == rate]
-            label = f"learning rate {rate:g}"
-            plot_mean_std(ax, rows, DEPTH, f"{metric}_{of}", color=colour, marker=marker, label=label)
+        curves(ax, table, DEPTH, f"{metric}_{of}", by=RATE, name="learning rate")
         ax.set(title=f"{of} {metric}", xlabel="number of non-linear layers")
         ax.set_ylim(bottom=0)
-    figure.subplots_adjust(wspace=0.28)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=max(1, len(labels)))
+    legend_above(figure, axes[0])
     text = (
         "Over the non-linear layers after the second, after training: balancedness ‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖) "
         "of a layer and the next, 0 is balanced; negativity ‖Z − relu(Z)‖ / ‖Z‖ of pre-activations; operator norms. "
