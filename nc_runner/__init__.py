@@ -4,4 +4,4 @@
 Importing this package imports neither torch nor Hydra.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

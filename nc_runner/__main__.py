@@ -1,6 +1,6 @@
 """``python -m nc_runner`` is ``nc-run``."""
 
-from nc_runner.cli import main
+from nc_runner.cli.main import main
 
 if __name__ == "__main__":
     main()

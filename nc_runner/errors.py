@@ -1,14 +1,16 @@
-"""The one exception that means: the person, not the program, has to change something; and how it is said."""
+"""The one exception for what the person, not the program, has to change; and how it is printed."""
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 
 USAGE_ERROR = 2
 
-# Read once: running through Hydra sets the variable for itself.
+# Read at import, as `cli/main.py` later sets the variable itself, for Hydra.
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"
 
 
@@ -17,9 +19,20 @@ class UserError(Exception):
 
 
 def refuse(error: BaseException) -> int:
-    """Print what a person has to change, in one sentence; the exit code for it."""
+    """Print the error's one sentence; return the exit code for it."""
     if FULL_ERROR:
         traceback.print_exception(error)
     else:
         print(f"nc-run: {error}", file=sys.stderr)
     return USAGE_ERROR
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """The end of a sentence on a mistyped word: the nearest allowed words, or all of them where none is near."""
+    names = list(allowed)
+    near = difflib.get_close_matches(word, names, n=2, cutoff=0.6)
+    listed = ", ".join(names)
+    if not near:
+        return f"allowed are {listed}."
+    question = f"did you mean {' or '.join(near)}?"
+    return f"{question} (Allowed: {listed}.)" if len(names) <= 12 else question

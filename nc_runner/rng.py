@@ -18,5 +18,5 @@ def generator(seed: int, purpose: str, epoch: int = 0) -> torch.Generator:
 
 
 def minibatch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
-    """The permutation of the training set, int64 [samples], that a trial of this seed walks in this epoch."""
+    """The order in which a trial of this seed visits the training set in this epoch: a permutation, int64 [samples]."""
     return torch.randperm(samples, generator=generator(seed, "order", epoch))

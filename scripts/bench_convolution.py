@@ -23,15 +23,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from nc_runner.choices import DataName, ModelName
-from nc_runner.commands import compose
-from nc_runner.config import Config, ModelConfig
-from nc_runner.provenance import processor_name
-from nc_runner.run import choose_device
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.choices import DataName, ModelName
+from nc_runner.config.schema import Config, ModelConfig
+from nc_runner.config.trials import make_trials
+from nc_runner.record.provenance import processor_name
+from nc_runner.run.plan import choose_device
+from nc_runner.run.workers import available_cores
 from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import prepare_process
-from nc_runner.trials import make_trials
-from nc_runner.workers import available_cores
 
 DEFAULTS = ["data=cifar10", "model=resnet20", "data.samples=2560", "train.batch_size=128"]
 SHAPES = {DataName.cifar10: (3, 32, 32), DataName.digits: (1, 8, 8)}

@@ -22,15 +22,16 @@ import time
 
 import torch
 
-from nc_runner.choices import Method
-from nc_runner.commands import compose
-from nc_runner.config import Config
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.choices import Method
+from nc_runner.config.schema import Config
+from nc_runner.config.stacks import make_stacks
+from nc_runner.config.trials import Trial, make_trials
 from nc_runner.data import load
-from nc_runner.provenance import processor_name
-from nc_runner.run import choose_device
+from nc_runner.record.provenance import processor_name
+from nc_runner.run.plan import choose_device
 from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import prepare_process
-from nc_runner.trials import Trial, make_stacks, make_trials
 
 WARM_UP_STEPS, TIMED_STEPS = 5, 20
 MIXTURE = ["data=gaussian_mixture", "data.classes=10", "model.norm=none", "model.bias=false", "train.loss=mse"]

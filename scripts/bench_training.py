@@ -25,17 +25,18 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from nc_runner.choices import Activation, Norm
-from nc_runner.commands import compose
-from nc_runner.config import Config, ModelConfig
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.choices import Activation, Norm
+from nc_runner.config.schema import Config, ModelConfig
+from nc_runner.config.stacks import make_stacks
+from nc_runner.config.trials import Trial, make_trials
 from nc_runner.data import load
 from nc_runner.models import layers
-from nc_runner.provenance import processor_name
-from nc_runner.run import choose_device
+from nc_runner.record.provenance import processor_name
+from nc_runner.run.plan import choose_device
+from nc_runner.run.workers import available_cores
 from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import prepare_process
-from nc_runner.trials import Trial, make_stacks, make_trials
-from nc_runner.workers import available_cores
 
 WARM_UP_SECONDS, TIMED_SECONDS = 0.5, 1.5
 COLUMNS = (8, 8, 24, 24, 7, 11, 7, 9, 10)

@@ -1,8 +1,9 @@
 """Writes docs/gallery.md and the README's table of experiments from finished run folders, and copies their figures.
 
-    .venv/bin/python scripts/gallery.py FOLDER [FOLDER ...]
+    .venv/bin/python scripts/gallery.py [--no-table] FOLDER [FOLDER ...]
 
-In the order they shall appear; of an experiment several, where a paper draws it for several networks or data sets.
+With --no-table the README stays as it is. Folders come in the order they shall appear; of an experiment several where
+a paper draws it for several networks or data sets.
 Every number comes from the folders.
 """
 
@@ -18,9 +19,9 @@ from typing import Any
 from PIL import Image
 
 from nc_runner import experiments
-from nc_runner.folder import RunFolder
-from nc_runner.progress import duration
-from nc_runner.report import read_config
+from nc_runner.record.folder import RunFolder
+from nc_runner.run.progress import duration
+from nc_runner.run.results import read_config
 
 ROOT = Path(__file__).parent.parent
 FIGURES = ROOT / "docs" / "figures"
@@ -82,12 +83,20 @@ def section(folder: RunFolder) -> str:
                 Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
             else:
                 shutil.copyfile(path, target)
-            lines += [f"![{title(folder)}: {path.stem}](figures/{target.name})", ""]
+            lines += [f"![{title(folder)}: {path.stem}](figures/{target.name})", "", *notes(path.with_suffix(".md"))]
     lines += ["| statement | expected | measured | verdict |", "|---|---|---|---|"]
     for claim in folder.read_json("claims.json"):
         texts = (claim["statement"], claim["expected"], claim["measured"], claim["verdict"])
         lines.append(f"| {' | '.join(cell(text) for text in texts)} |")
     return "\n".join(lines)
+
+
+def notes(path: Path) -> list[str]:
+    """A figure's notes, folded; none for a movie."""
+    if not path.exists():
+        return []
+    items = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("- ")]
+    return ["<details><summary>Notes</summary>", "", *items, "", "</details>", ""]
 
 
 def row(folder: RunFolder) -> str:
@@ -105,15 +114,19 @@ def row(folder: RunFolder) -> str:
     return f"| {' | '.join(columns)} | {duration(seconds(folder))}{scale} | {said}{note} |"
 
 
-def main(paths: list[str]) -> None:
+def main(words: list[str]) -> None:
     """Write the two documents."""
-    folders = [RunFolder(path) for path in paths]
+    folders = [RunFolder(word) for word in words if word != "--no-table"]
     FIGURES.mkdir(exist_ok=True)
     head = (
         "# What came out\n\nWritten by `scripts/gallery.py` from the run folders of the commands below. Times are from "
-        "start to end of a run; several of these runs shared the machine, so they are upper limits."
+        "start to end of a run; several of these runs shared the machine, so they are upper limits. Where a command "
+        "says `scale=quick`, its section shows the figure's shape, and its verdicts are about a quick run; the "
+        "README's table has those of the larger run."
     )
     (ROOT / "docs" / "gallery.md").write_text("\n\n".join([head, *map(section, folders)]) + "\n")
+    if "--no-table" in words:
+        return
     columns = ("experiment", "paper", "figure", "what it shows", "trials", "time, two cores", "claims reproduced")
     table = "\n".join([f"| {' | '.join(columns)} |", "|" + "---|" * len(columns), *map(row, folders)])
     readme = ROOT / "README.md"

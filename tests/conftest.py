@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
+from safetensors import safe_open
 
-from nc_runner.choices import IMAGE_DATA
-from nc_runner.commands import compose
-from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
-from nc_runner.trials import make_trials
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.choices import IMAGE_DATA
+from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
+from nc_runner.config.trials import make_trials
 
 mpl.use("Agg")
 
@@ -25,13 +29,27 @@ def nc_run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
     """``nc-run WORDS`` in a folder of its own, as a person would call it."""
     command = [sys.executable, "-W", "error", "-m", "nc_runner", *words]
     return subprocess.run(
-        command,
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env={**os.environ, "COLUMNS": "160", **environment},
+        command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "COLUMNS": "160", **environment}
     )
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
+    """Wait for something that a running process does, however long it takes; fail where it ends without."""
+    while not happened():
+        try:
+            code = process.wait(0.02)
+        except subprocess.TimeoutExpired:
+            continue
+        assert happened(), f"the process ended with {code} before it happened"
+
+
+def saved_step(folder: Path) -> int:
+    """The largest step of a run folder's checkpoints; -1 where there is none."""
+    steps = []
+    for path in (folder / "checkpoints").glob("[!.]*.safetensors"):
+        with contextlib.suppress(FileNotFoundError), safe_open(path, framework="pt") as file:
+            steps.append(json.loads(file.metadata()["record"])["step"])
+    return max(steps, default=-1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,8 +6,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nc_runner.choices import Activation, ModelName
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import Activation, ModelName
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import ConvolutionalNetwork
 
 

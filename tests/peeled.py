@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from nc_runner.choices import DataName, Method, ModelName
-from nc_runner.config import Config, DataConfig, FlowConfig, ModelConfig, TrainConfig
+from nc_runner.config.choices import DataName, Method, ModelName
+from nc_runner.config.schema import Config, DataConfig, FlowConfig, ModelConfig, TrainConfig
 
 UNREGULARISED: dict[str, Any] = {"weight_decay": 0.0, "momentum": 0.0}
 

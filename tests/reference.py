@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nc_runner.choices import Activation, LossName, Norm
+from nc_runner.config.choices import Activation, LossName, Norm
 from nc_runner.models import MLP, ResidualMLP
 
 ACTIVATIONS = {Activation.relu: nn.ReLU, Activation.leaky_relu: nn.LeakyReLU, Activation.linear: nn.Identity}

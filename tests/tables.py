@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from nc_runner.config import Config
+from nc_runner.config.schema import Config
 from nc_runner.experiments.base import Results
 
 

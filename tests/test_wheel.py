@@ -19,7 +19,7 @@ def test_a_wheel_runs_from_an_empty_folder(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nc_runner", "experiment=conic_hull", "scale=smoke"]
     # The path goes before the checkout's, so it is the wheel that runs.
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    code = "import nc_runner.configs; print(nc_runner.configs.conf_dir())"
+    code = "import nc_runner.config.compose; print(nc_runner.config.compose.conf_dir())"
     found = subprocess.run(
         [sys.executable, "-c", code], cwd=empty, env=environment, capture_output=True, text=True, check=True
     )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+from collections.abc import Iterable
 from functools import lru_cache
 
 from torch import Tensor
 
-from nc_runner.choices import IMAGE_DATA, DataName
-from nc_runner.config import DataConfig
+from nc_runner.config.choices import IMAGE_DATA, DataName
+from nc_runner.config.keys import flatten
+from nc_runner.config.schema import DataConfig
 from nc_runner.data.images import images
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher
 
-__all__ = ["balanced", "conic_hull", "gaussian_mixture", "images", "load", "teacher"]
+__all__ = ["balanced", "checksums", "conic_hull", "gaussian_mixture", "images", "load", "teacher"]
 
 
 def load(config: DataConfig) -> tuple[Tensor, Tensor]:
@@ -50,5 +53,22 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=2)
 def _images(*fields: object) -> tuple[Tensor, Tensor]:
-    """Decoded once a process, for all its stacks; a grid has two data sets at most in turn."""
+    """Images are decoded once a process, for all its stacks; the last two data sets are kept."""
     return images(DataConfig(*fields))  # type: ignore[arg-type]
+
+
+def checksums(sets: Iterable[DataConfig]) -> dict[str, str]:
+    """SHA-256 of the inputs' and labels' bytes of each data set, by its keys on one line.
+
+    Raises:
+        UserError: as :func:`load`.
+    """
+    found: dict[str, str] = {}
+    for config in sets:
+        line = " ".join(f"{key}={v}" for key, v in flatten(config).items() if key != "root" and v is not None)
+        if line not in found:
+            digest = hashlib.sha256()
+            for tensor in load(config):
+                digest.update(tensor.contiguous().numpy().data)
+            found[line] = digest.hexdigest()
+    return found

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nc_runner.choices import DataName
-from nc_runner.config import DataConfig
+from nc_runner.config.choices import DataName
+from nc_runner.config.schema import DataConfig
 from nc_runner.errors import UserError
 
 ON_THE_HUB = {
@@ -28,9 +28,9 @@ class Labelled(NamedTuple):
     """A training set not yet decoded."""
 
     labels: Any
-    """[all], of numbers or of names."""
+    """[all], numbers or names."""
     images: Callable[[np.ndarray], Iterable[Any]]
-    """From rows int64 [N] to their images, of PIL or as arrays [H, W]."""
+    """From rows int64 [N] to their images, PIL images or arrays [H, W]."""
 
 
 def describe(config: DataConfig) -> str:
@@ -114,7 +114,7 @@ def location(config: DataConfig) -> str:
     if not folder.is_dir():
         raise UserError(
             f"{key}={root}: has no folder {config.name.name}; allowed is a folder that has one, with parquet files as "
-            f"on the Hugging Face hub, or none, to take {ON_THE_HUB[config.name]} from the hub."
+            f"on the Hugging Face hub, or no value, which takes {ON_THE_HUB[config.name]} from the hub."
         )
     return str(folder)
 
@@ -123,7 +123,7 @@ def columns(features: Any, config: DataConfig, datasets: Any) -> tuple[str, str]
     """The names of the image column and of the label column.
 
     Raises:
-        UserError: there is no one such column.
+        UserError: there is not exactly one column of images, or there are no labels.
     """
     images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
     labels = [name for name in LABEL_COLUMNS if name in features]

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nc_runner.config import DataConfig
+from nc_runner.config.schema import DataConfig
 from nc_runner.data.image_sources import Labelled, describe, training_set
 from nc_runner.errors import UserError
 from nc_runner.rng import generator
@@ -58,7 +58,7 @@ def chosen(labels: np.ndarray, config: DataConfig) -> np.ndarray:
     """The rows of the subset, in the data set's order.
 
     Raises:
-        UserError: there are fewer, or of the whole training set more, than the config says.
+        UserError: a class has fewer samples than ``data.per_class``, or the whole set not ``data.samples`` of them.
     """
     counts = np.bincount(labels)
     if config.per_class is None:
@@ -117,18 +117,18 @@ def check_alike(shapes: Sequence[tuple[int, ...]], config: DataConfig) -> None:
     if len({len(shape) for shape in shapes}) > 1:
         raise UserError(
             f"data.channels=null: {describe(config)} has both grey and colour images; allowed is 1, to make all grey, "
-            "or 3."
+            "or 3, to make all coloured."
         )
     sizes = sorted({(shape[1], shape[0]) for shape in shapes})
     if len(sizes) > 1:
         raise UserError(
             f"data.image_size=null: the images of {describe(config)} have {len(sizes)} sizes, from {sizes[0][0]} x "
-            f"{sizes[0][1]} to {sizes[-1][0]} x {sizes[-1][1]} pixels; allowed is a number, to which they are resized."
+            f"{sizes[0][1]} to {sizes[-1][0]} x {sizes[-1][1]} pixels; allowed is a number of pixels for all."
         )
 
 
 def normalised(pixels: Tensor) -> Tensor:
-    """Pixels [N, C, H, W] as float32, less each channel's mean and over its standard deviation (biased).
+    """Pixels [N, C, H, W] as float32, less each channel's mean, divided by its standard deviation (biased).
 
     A channel without variation becomes 0.
     """

@@ -1,11 +1,11 @@
-"""A mixture of Gaussians, one a class: collapsed data with as much noise as is asked for."""
+"""A mixture of Gaussians, one for each class: collapsed data with a given amount of noise."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from nc_runner.choices import Means
+from nc_runner.config.choices import Means
 from nc_runner.rng import generator
 
 
@@ -19,10 +19,11 @@ def gaussian_mixture(
     sigma, so that a sweep of sigma varies nothing else.
 
     Args:
-        samples: a multiple of ``classes``, for as many of each.
+        samples: N, a multiple of ``classes`` where all classes are to have equally many.
         dim: at least ``classes`` for orthonormal means.
         sigma: standard deviation of the noise in every direction.
         means: orthonormal, uniform among such sets; or random, normal of covariance 1/dim, so of mean square norm 1.
+        seed: of the means and of the noise.
 
     Returns:
         x float32 [samples, dim] and y int64 [samples].

@@ -1,8 +1,8 @@
-"""The synthetic data sets of Pan (2023): labels from a random network, and labels from a cone arrangement; and one with
-labels that have nothing to do with the inputs.
+"""Synthetic data sets: the two of Pan (2023), and a balanced one whose labels do not depend on the inputs.
 
-Pan's are bit for bit the arrays the authors published, so they use numpy's legacy ``RandomState`` and torch's
-global initialisation order on purpose.
+Pan labels normal inputs by a random network (the teacher), or by an arrangement of hyperplanes (the conic hull). Both
+are bit for bit the arrays the authors published, so they use numpy's legacy ``RandomState`` and torch's global
+initialisation order on purpose.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def balanced(samples: int, dim: int, classes: int, *, input_seed: int) -> tuple[
     """Normal inputs, labelled 0, 1, .., classes-1, 0, 1, .. whatever they are: for models that fit any labels.
 
     Args:
-        samples: a multiple of ``classes``, for as many of each.
+        samples: N, a multiple of ``classes`` where all classes are to have equally many.
 
     Returns:
         x float32 [samples, dim] and y int64 [samples].
@@ -62,11 +62,11 @@ def balanced(samples: int, dim: int, classes: int, *, input_seed: int) -> tuple[
 def conic_hull(
     samples: int = 10_000, dim: int = 16, classes: int = 4, *, label_seed: int = 12_138
 ) -> tuple[Tensor, Tensor]:
-    """Normal inputs labelled by the cell of a random arrangement of P = ceil(log2 classes) planes through the origin.
+    """Normal inputs labelled by their cell among P = ceil(log2 classes) random hyperplanes through the origin.
 
-    The first plane is the most significant bit of the cell's number. When ``classes`` is not a power of two the
-    first 2 * (2^P - classes) cells merge in pairs. With the defaults the class counts are 2308, 2669, 2607, 2416
-    (Pan 2023, section 3.1; recovered from the authors' arrays).
+    The side of the first hyperplane is the most significant bit of the cell's number. When ``classes`` is not a power
+    of two the first 2 * (2^P - classes) cells merge in pairs. With the defaults the class counts are 2308, 2669, 2607,
+    2416 (Pan 2023, section 3.1; recovered from the authors' arrays).
 
     Returns:
         x float32 [samples, dim] and y int64 [samples].
@@ -76,14 +76,14 @@ def conic_hull(
 
 
 def conic_hull_with_planes(samples: int, dim: int, classes: int, *, label_seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The inputs [samples, dim] and the planes' normals [P, dim], float64, in the authors' drawing order."""
+    """The inputs [samples, dim] and the hyperplanes' normals [P, dim], float64, drawn in the authors' order."""
     random = np.random.RandomState(label_seed)
     planes = random.randn(max(1, math.ceil(math.log2(classes))), dim)
     return random.randn(samples, dim), planes
 
 
 def conic_hull_labels(x: np.ndarray, planes: np.ndarray, classes: int) -> np.ndarray:
-    """The class int64 [N] of each point float64 [N, dim] under the arrangement of ``planes``."""
+    """The class int64 [N] of each point float64 [N, dim], by its cell among the hyperplanes with normals ``planes``."""
     side = (x @ planes.T > 0).astype(np.int64)
     cell = side @ (1 << np.arange(len(planes))[::-1])
     merged = 2 ** len(planes) - classes  # this many pairs, taken from the first cells

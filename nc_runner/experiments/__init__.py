@@ -1,15 +1,16 @@
-"""One module an experiment: what to measure, what to draw, what the paper claims.
+"""A folder a paper, in it an experiment a file or a folder; and how one is found by its name.
 
-A module here whose name is that of a file in ``conf/experiment/`` and which holds an ``EXPERIMENT`` record is an
-experiment; nothing else lists them.
+An experiment is what ``conf/experiment/`` has a file for; its ``EXPERIMENT`` record is in the module or package of the
+same name in one of the papers' folders. Nothing else lists them.
 """
 
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
-from nc_runner.configs import experiment_names
-from nc_runner.errors import UserError
+from nc_runner.config.compose import experiment_names
+from nc_runner.errors import UserError, did_you_mean
 from nc_runner.experiments.base import Experiment
 
 
@@ -19,9 +20,27 @@ def load(name: str | None) -> Experiment:
     Raises:
         UserError: no such experiment.
     """
-    if name not in experiment_names():
+    names = experiment_names()
+    if name not in names:
         stated = f"experiment={name}: there is no such experiment" if name else "experiment: none was named"
-        raise UserError(f"{stated}; allowed are {', '.join(experiment_names())}.")
-    experiment = importlib.import_module(f"nc_runner.experiments.{name}").EXPERIMENT
+        raise UserError(f"{stated}; {did_you_mean(name or '', names)}")
+    experiment = importlib.import_module(f"{__name__}.{wing(name)}.{name}").EXPERIMENT
     assert isinstance(experiment, Experiment)
     return experiment
+
+
+def wing(name: str) -> str:
+    """The paper's folder that an experiment lies in.
+
+    Raises:
+        UserError: there is a config of that name, but no module.
+    """
+    here = Path(__file__).parent
+    paths = [*here.glob(f"*/{name}.py"), *here.glob(f"*/{name}/__init__.py")]
+    found = [path.relative_to(here).parts[0] for path in paths]
+    if not found:
+        raise UserError(
+            f"experiment={name}: conf/experiment/{name}.yaml is there, but no module; write "
+            f"nc_runner/experiments/PAPER/{name}.py with an EXPERIMENT record."
+        )
+    return found[0]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from torch import Tensor
 
-from nc_runner.config import Config
+from nc_runner.config.schema import Config
+from nc_runner.figures.drawing import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +43,17 @@ class Claim:
         if holds is None:
             return Verdict.undecided
         return Verdict.reproduced if holds else Verdict.not_reproduced
+
+    def record(self, paper: str) -> dict[str, str]:
+        """The claim's row of claims.json, in an experiment of ``paper``."""
+        return {
+            "id": self.id,
+            "paper": self.paper or paper,
+            "statement": self.statement,
+            "expected": self.expected,
+            "measured": self.measured,
+            "verdict": self.verdict.value,
+        }
 
 
 @dataclass(frozen=True)
@@ -88,14 +100,14 @@ class Experiment:
     """One figure (or pair) of a paper.
 
     Attributes:
-        paper: key of :data:`nc_runner.papers.PAPERS`.
+        paper: key of :data:`nc_runner.experiments.papers.PAPERS`.
         figure: the figure's number in the paper.
         summary: one line for ``nc-run list``.
         cost: time at scale=paper on two cores, measured, or an estimate that says so.
         measure: the network, of a kind the experiment's configs name (None where nothing is trained), inputs [N, D]
             and labels [N] to measurements. A trained experiment yields "loss" and "accuracy" of the whole network
             (layer None) among them.
-        draw: figures by file name.
+        figures: figures by file name, each with its caption and notes.
         claims: the paper's statements, each with a verdict.
         headline: metrics that trials.csv shows beside loss and accuracy.
         movie: the frames of animated figures, by file name; drawn one at a time and closed when used.
@@ -108,24 +120,9 @@ class Experiment:
     summary: str
     cost: str
     measure: Callable[[Any, Tensor, Tensor, Config], Iterable[Measurement]]
-    draw: Callable[[Results], dict[str, Figure]]
+    figures: Callable[[Results], Mapping[str, Drawing]]
     claims: Callable[[Results], list[Claim]]
     headline: Sequence[str] = ()
     movie: Callable[[Results], Mapping[str, Iterable[Figure]]] | None = None
     check: Callable[[Config], None] | None = None
     warnings: Callable[[Results], list[str]] | None = None
-
-
-def claims_table(claims: Iterable[Claim], paper: str) -> list[dict[str, Any]]:
-    """The rows of claims.json."""
-    return [
-        {
-            "id": claim.id,
-            "paper": claim.paper or paper,
-            "statement": claim.statement,
-            "expected": claim.expected,
-            "measured": claim.measured,
-            "verdict": claim.verdict.value,
-        }
-        for claim in claims
-    ]

@@ -1,4 +1,4 @@
-"""Drawing shared by experiments: one style file, and the colours of Okabe and Ito, made for colour-blind readers."""
+"""What all figures share: one style file, and the colours of Okabe and Ito, made for colour-blind readers."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
-"""Lines over a varied key: one line for one seed, mean with a min-max band for several; captions and notes."""
+"""Lines over a varied key: one line for one seed, mean with a min-max band for several; how many seeds, in words."""
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 
 def plot_over(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
@@ -24,7 +22,7 @@ def plot_over(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> Non
 def plot_mean_std(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) -> None:
     """The mean of column ``y`` at each value of ``x``, with a band of one standard deviation where there are several.
 
-    The deviation divides by their number less one. On a logarithmic axis the band ends at a tenth of the mean.
+    The deviation divides by n - 1. On a logarithmic axis the band reaches down to a tenth of the mean at most.
     """
     grouped = table.groupby(x)[y]
     mean, deviation = grouped.mean(), grouped.std()
@@ -38,15 +36,8 @@ def plot_mean_std(ax: Axes, table: pd.DataFrame, x: str, y: str, **line: Any) ->
 
 
 def seeds_phrase(table: pd.DataFrame, *, band: bool = True) -> str:
-    """How many seeds a figure shows, in words for its caption."""
+    """How many seeds a figure shows, in words for its caption; ``band``: whether as a mean with a min-max band."""
     count = table["seed"].nunique()
     if count == 1:
         return "one seed"
     return f"mean and min-max band over {count} seeds" if band else f"{count} seeds"
-
-
-def caption(figure: Figure, text: str, *, width: int = 130, below: int = 0) -> None:
-    """A caption under everything, where it cannot cover data; ``below`` lines of text are already there."""
-    inches = 0.02 + 0.135 * below
-    lines = "\n".join(textwrap.wrap(text, width))
-    figure.text(0.5, -inches / figure.get_figheight(), lines, ha="center", va="top", fontsize=7.5, color="0.25")

@@ -10,7 +10,7 @@ ROUNDING = 1e-12
 def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
     """`[..., M, D]` in float64, a batch entry with a non-finite number replaced by NaN as a whole.
 
-    Filling the entry keeps one bad number from leaking unevenly: some metrics would otherwise notice it and some not.
+    Otherwise one bad number would make some metrics NaN and leave others finite.
     """
     if not vectors.is_floating_point():
         raise ValueError(f"{name} has dtype {vectors.dtype}; it must be a real floating-point tensor.")
@@ -22,7 +22,7 @@ def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
 
 
 def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features") -> Tensor:
-    """Features in float64, once features and labels are known to describe the same N samples."""
+    """Features in float64; ValueError where features and labels do not describe the same N samples."""
     features = vectors_in_float64(name, features)
     if labels.dtype != torch.int64:
         raise ValueError(f"labels has dtype {labels.dtype}; it must be torch.int64.")
@@ -35,7 +35,7 @@ def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features")
 
 
 def classified_in_float64(weight: Tensor, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Weight and features in float64, once every sample is known to fit the weight and every label to have a row."""
+    """Weight and features in float64; ValueError where a row is not as long as a feature, or a label has no row."""
     features = samples_in_float64(features, labels)
     weight = vectors_in_float64("weight", weight)
     if weight.shape[-1] != features.shape[-1]:

@@ -11,11 +11,11 @@ _MAX_STEPS = 20_000
 
 
 def nonnegative_minimiser(product: Callable[[Tensor], Tensor], linear: Tensor, norm_bound: float) -> Tensor | None:
-    """Argument x >= 0 of the least x . Qx / 2 - c . x, for a positive semidefinite Q that need not be regular.
+    """The x >= 0 that minimises x . Qx / 2 - c . x, for a positive semidefinite Q that may be singular.
 
-    Conjugate gradients on the positive entries, a projected gradient step of fixed length where one would turn
-    negative, and a step along the gradient of the zero entries once those promise more (the algorithm MPRGP of
-    Dostal & Schoberl, 2005). Unlike an active-set method it frees and binds many entries in a step.
+    The algorithm MPRGP of Dostal & Schoberl (2005): conjugate gradients on the positive entries; a projected gradient
+    step of fixed length where an entry would turn negative; and a step along the gradient of the zero entries once
+    that promises more. Unlike an active-set method it frees and binds many entries in a step.
 
     Args:
         product: x -> Qx, for x of any sign.
@@ -23,8 +23,8 @@ def nonnegative_minimiser(product: Callable[[Tensor], Tensor], linear: Tensor, n
         norm_bound: at least the largest eigenvalue of Q, greater than 0.
 
     Returns:
-        x of the shape of c, the projected gradient below 1e-12 of ||c||; None if 20 000 steps do not get there, or
-        meet a direction of unlimited descent.
+        x of the shape of c, with a projected gradient of norm at most 1e-12 ||c||; None if 20 000 steps do not get
+        there, or if the objective falls without bound along a direction.
     """
     step = 1.95 / norm_bound  # the method converges for less than 2
     x, gradient = torch.zeros_like(linear), -linear
@@ -64,7 +64,7 @@ def nonnegative_minimiser(product: Callable[[Tensor], Tensor], linear: Tensor, n
 
 
 def _projected(x: Tensor, gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient on the positive entries; and on the zero entries, where moving up would descend."""
+    """The gradient at the positive entries; and at those zero entries where an increase would lower the objective."""
     positive = x > 0
     return torch.where(positive, gradient, 0), torch.where(positive, 0, gradient.clamp(max=0))
 

@@ -1,4 +1,4 @@
-"""Singular values of a batch of matrices, one of which may be spoilt."""
+"""Singular values of a batch of matrices, some of which may be non-finite."""
 
 import torch
 from torch import Tensor
@@ -15,10 +15,10 @@ def singular_values(name: str, matrix: Tensor) -> Tensor:
 
 
 def spectral_norm(matrix: Tensor) -> Tensor:
-    """Largest singular value of matrices in float64 of which each is finite or NaN as a whole, `[..., M, D] -> [...]`.
+    """Largest singular value of float64 matrices, each of which is finite or NaN as a whole, `[..., M, D] -> [...]`.
 
-    By the smaller Gram matrix, which squares away small singular values but not the largest: for many samples of few
-    dimensions it costs a fraction of an svd.
+    From the smaller Gram matrix: squaring loses the small singular values, but not the largest. For many samples of
+    few dimensions it costs a fraction of an SVD.
     """
     spoilt = matrix[..., 0, 0].isnan()
     matrix = _without(spoilt, matrix)
@@ -31,5 +31,5 @@ def spectral_norm(matrix: Tensor) -> Tensor:
 
 
 def _without(spoilt: Tensor, matrix: Tensor) -> Tensor:
-    """Zeros in place of the spoilt entries: LAPACK raises on NaN, for the whole batch."""
+    """The matrices with zeros in place of the spoilt ones: LAPACK raises on NaN, for the whole batch."""
     return matrix.masked_fill(spoilt[..., None, None], 0)

@@ -10,8 +10,8 @@ from ._singular import spectral_norm
 def balancedness(weight_next: Tensor, weight: Tensor) -> Tensor:
     """||V^T V - W W^T||_op / min(||V^T V||_op, ||W W^T||_op), V the layer after W (Jacot et al., 2025).
 
-    In spite of its name 0 is balanced. The smaller of the two norms divides, so there is no upper bound: W = c V^T
-    scores c^2 - 1 for c > 1. From matrices of float32 rounding leaves some 1e-7, of float64 some 1e-16.
+    In spite of its name, 0 is balanced. The smaller of the two norms divides, so there is no upper bound: W = c V^T
+    scores c^2 - 1 for c > 1. For balanced matrices rounding leaves about 1e-7 in float32 and 1e-16 in float64.
 
     Args:
         weight_next: V, `[..., P, M]`, any floating dtype; computed in float64.
@@ -30,7 +30,7 @@ def balancedness(weight_next: Tensor, weight: Tensor) -> Tensor:
             f"weight, {weight.shape[-2]}."
         )
     least = torch.minimum(spectral_norm(following), spectral_norm(weight))
-    # The ratio is that of the matrices divided by the smaller norm, whose squares neither overflow nor underflow.
+    # Dividing both matrices by the smaller norm does not change the ratio, and no square over- or underflows.
     scale = least.where(least != 0, 1)[..., None, None]
     following, weight = following / scale, weight / scale
     return spectral_norm(following.mT @ following - weight @ weight.mT).masked_fill(least == 0, torch.nan)

@@ -1,4 +1,4 @@
-"""How far class means are from orthogonal and equally long, by one number."""
+"""Condition number of the class means: how far they are from orthogonal and of equal length."""
 
 import torch
 from torch import Tensor
@@ -11,15 +11,16 @@ from .means import mean_by_class
 def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bool) -> Tensor:
     """s_1 / s_K of the K x D matrix of class means, or s_1 / s_{K-1} of the centred one (NC2; Jacot et al., 2025).
 
-    The paper divides by the least non-zero singular value. Here a singular value that rounding alone keeps from zero
-    among the K (K-1 where centred, as those rows sum to zero) makes the result NaN: to pass over it would call
-    dependent class means well conditioned, three at 120 degrees in a plane perfectly so [choice].
+    The paper divides by the least non-zero singular value. Here the result is NaN if one of the first K (K-1 where
+    centred, as centred rows sum to zero) is zero up to rounding [choice]. To pass over it would call linearly dependent
+    class means well conditioned: three at 120 degrees in a plane would score 1.
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64.
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
-        centred: subtract the mean of the class means. Jacot et al. do not, and 1 means orthogonal means of equal
-            length: false. For true 1 means a simplex ETF, as for Papyan, Han & Donoho (2020).
+        centred: subtract the mean of the class means first. False is the convention of Jacot et al.: 1 is attained by
+            orthogonal class means of equal length. If true, 1 is attained by a simplex ETF, the collapse of Papyan,
+            Han & Donoho (2020).
 
     Returns:
         `[...]` float64, at least 1. NaN for class means of deficient rank up to rounding (so for D < K, or D < K-1

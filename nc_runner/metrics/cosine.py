@@ -12,7 +12,7 @@ def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_
 
     With u = h/||h|| and m_c the class mean of u, over all n^2 ordered pairs it is ||m_c||^2 (Pan, thesis, 2023,
     Lemma 2.4.4) [paper]; without the n pairs of a sample with itself, (n/(n-1)) ||m_c||^2 - 1/(n-1) (the authors'
-    code). The thesis is `centred=False, self_pairs=True`, the authors' code `centred=True, self_pairs=False`.
+    code). The thesis has `centred=False, self_pairs=True`, the authors' code `centred=True, self_pairs=False`.
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64.
@@ -64,7 +64,7 @@ def _mean_directions(features: Tensor, labels: Tensor, *, centred: bool) -> Tens
     num_classes = int(labels.max()) + 1
     zero = torch.zeros(features.shape[:-2], dtype=torch.float64, device=features.device)
     if centred:
-        # What centring leaves of a feature equal to the mean is rounding: a direction, but a meaningless one.
+        # Of a feature equal to the mean, centring leaves only rounding, whose direction means nothing.
         zero = ROUNDING * largest_norm(features)
         centre = features.mean(dim=-2, keepdim=True)
         shifted = features - centre

@@ -1,4 +1,4 @@
-"""Effective depth."""
+"""Effective depth: the first layer at which the nearest class centre already tells the classes apart."""
 
 import torch
 from torch import Tensor
@@ -27,7 +27,7 @@ def effective_depth(ncc_accuracy_by_layer: Tensor, eps: float) -> Tensor:
         raise ValueError(f"ncc_accuracy_by_layer has shape {tuple(accuracy.shape)}; it needs at least one layer.")
     if not 0 <= eps <= 1:
         raise ValueError(f"eps is {eps}; it must be between 0 and 1.")
-    # 1 - 0.99 exceeds 0.01 by an ulp: an error equal to eps as decimals must qualify.
+    # In floating point 1 - 0.99 exceeds 0.01 by an ulp; an error that equals eps in decimals must qualify.
     ulps = 4 * torch.finfo(accuracy.dtype).eps
     qualifies = 1 - accuracy.to(torch.float64) <= eps + ulps
     layers = torch.arange(1, accuracy.shape[-1] + 1, device=accuracy.device)

@@ -41,8 +41,9 @@ def self_duality_distance(weight: Tensor, features: Tensor, labels: Tensor) -> T
     """|| (w_k - w)/||w_k - w|| - m_k/||m_k|| || for each class k (Ji et al., 2022, Figure 2d) [choice].
 
     w is the mean row of weight, m_k the mean feature of class k less the mean of the class means (not of the samples;
-    the same for balanced classes). It is sqrt(2 - 2 cos) of the angle between the two, but as a difference it is
-    exact to rounding near 0, where 1 - cos loses half the digits. The caption draws one number: take the mean over k.
+    the same for balanced classes). It equals sqrt(2 - 2 cos) of the angle between the two. Computed as a difference it
+    stays exact to rounding near 0, where 1 - cos loses half the digits. The paper's figure shows one number: take the
+    mean over k.
 
     Args:
         weight: `[..., K, D]`, one row a class; its batch axes broadcast with those of features.
@@ -51,8 +52,8 @@ def self_duality_distance(weight: Tensor, features: Tensor, labels: Tensor) -> T
 
     Returns:
         `[..., K]` float64 in [0, 2], 0 at self-duality. NaN for a class whose centred row or mean has zero norm (up
-        to rounding); NaN for a whole batch entry where a class has no sample, as the mean of the class means is then
-        undefined, whose features are all equal or not all finite, or whose weight is not all finite.
+        to rounding). NaN for a whole batch entry if a class has no sample (the mean of the class means is then
+        undefined), if all features are equal, or if features or weight are not all finite.
 
     Raises:
         ValueError: wrong dtype or shape, a negative label, or a label without a row of weight.

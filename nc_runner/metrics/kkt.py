@@ -11,25 +11,25 @@ from .margins import own_and_rival_logits
 def kkt_residual(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
     """Relative distance of (W, H) to the KKT conditions of the hard-margin problem, up to scale [choice].
 
-    The problem (Ji et al., 2022, Theorem 3.2) is the least ||W||^2/2 + ||H||^2/2 subject to
+    The problem (Ji et al., 2022, Theorem 3.2) is to minimise ||W||^2/2 + ||H||^2/2 subject to
     g_ij = (w_y - w_j) . h_i >= 1 for every sample i and class j other than its label y. With x = (W, H) and q > 0 its
-    least margin, the conditions of x/sqrt(q) are x = sum_ij lambda_ij grad g_ij with lambda >= 0 (stationarity), and
-    lambda_ij = 0 wherever g_ij > q (complementarity).
+    least margin, x/sqrt(q) is feasible. It satisfies the KKT conditions iff x = sum_ij lambda_ij grad g_ij with
+    lambda >= 0 (stationarity), and lambda_ij = 0 wherever g_ij > q (complementarity).
 
     The residual is ||x - x*|| / ||x||, where x* is the shortest vector that satisfies the constraints linearised at x:
 
         grad g_ij . x* >= q + g_ij    (as grad g_ij . x = 2 g_ij, x itself satisfies them).
 
-    One number for both conditions: it is 0 iff x is its own x*, and the KKT conditions of that convex problem at x are
-    those above [derived]. It is the length of one step of sequential quadratic programming. A least-squares fit of
-    lambda alone is not enough: of two classes on a line, h_i = lambda_i (w_1 - w_2) fits exactly, whatever the
-    margins. And where the gradients are dependent, as at the saddle of Ji et al., Example 3.1, some exact fits have
-    slack multipliers and others not, while x* is unique. Near a KKT point the residual is of first order in the
-    distance.
+    One number for both conditions: it is 0 iff x* = x, and the KKT conditions of that convex problem at x are those
+    above [derived]. It is the relative length of one step of sequential quadratic programming. A least-squares fit of
+    lambda alone is not enough: for two classes on a line, h_i = lambda_i (w_1 - w_2) fits exactly, whatever the
+    margins. And where the gradients are linearly dependent, as at the saddle of Ji et al., Example 3.1, some exact fits
+    have multipliers on slack constraints and others do not, while x* is unique. Near a KKT point the residual is of
+    first order in the distance from it.
 
     By duality x* = sum_ij lambda_ij grad g_ij for the lambda >= 0 that maximises
-    sum_ij lambda_ij (q + g_ij) - ||sum_ij lambda_ij grad g_ij||^2 / 2. That is solved for with products of W and H
-    alone, of memory N K and time N K D a step; residuals down to 1e-12 or so are resolved.
+    sum_ij lambda_ij (q + g_ij) - ||sum_ij lambda_ij grad g_ij||^2 / 2. Solving for lambda takes products of W and H
+    alone: memory N K, and time N K D a step. Residuals down to about 1e-12 are resolved.
 
     Args:
         weight: `[..., K, D]`, W, one row a class; its batch axes broadcast with those of features.

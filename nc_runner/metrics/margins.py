@@ -1,4 +1,4 @@
-"""By how much a linear classifier without bias tells the true class of each sample from the others."""
+"""Margins of a linear classifier without bias: by how much the true class of each sample leads the others."""
 
 import math
 
@@ -33,7 +33,7 @@ def margin_ratio(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
     """q_min / ((||W||_F^2 + ||H||_F^2) / (2 (K-1) sqrt(n))), the least margin over the most that the norms allow.
 
     Ji et al. (2022), Theorem 3.1, for K balanced classes of n samples each [derived form]. It is at most 1, and 1
-    exactly at neural collapse with ||W||_F = ||H||_F. Unchanged when W and H are scaled together, not by one alone.
+    exactly at neural collapse with ||W||_F = ||H||_F. Scaling W and H together does not change it, scaling one does.
 
     Args:
         weight: `[..., K, D]`, W, one row a class; its batch axes broadcast with those of features.
@@ -59,7 +59,7 @@ def margin_ratio(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
 
 
 def own_and_rival_logits(weight: Tensor, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Logit of the true class `[..., N, 1]`; all logits `[..., N, K]` with that of the true class put to -inf."""
+    """Logit of the true class `[..., N, 1]`; all logits `[..., N, K]` with that of the true class set to -inf."""
     logits = features @ weight.mT
     own_class = labels.unsqueeze(-1).expand(*logits.shape[:-1], 1)
     return logits.gather(-1, own_class), logits.scatter(-1, own_class, -torch.inf)

@@ -25,7 +25,7 @@ def class_means(features: Tensor, labels: Tensor) -> Tensor:
 
 
 def mean_by_class(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """Mean of float64 values over the samples of each class, `[..., N, D] -> [..., K, D]`; 0/0 where there is none.
+    """Mean of float64 values over the samples of each class, `[..., N, D] -> [..., K, D]`; NaN where there is none.
 
     A product with the one-hot matrix rather than a scatter-add: on a GPU it gives the same bits every time.
     """

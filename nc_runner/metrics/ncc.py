@@ -28,12 +28,12 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
     features = samples_in_float64(features, labels)
     num_classes = int(labels.max()) + 1
     scale = largest_norm(features)
-    # Distances do not see the origin; their rounding does, so measure from the middle of the data.
+    # Distances do not depend on the origin, but their rounding does: measure from the mean of the data.
     features = features - features.mean(dim=-2, keepdim=True)
     means = mean_by_class(features, labels, num_classes)
     reach = largest_norm(means)
 
-    # ||h - m||^2 = ||h||^2 - 2 (h . m - ||m||^2 / 2): the nearest mean has the greatest affinity. No [N, K, D] here.
+    # ||h - m||^2 = ||h||^2 - 2 (h . m - ||m||^2 / 2): the nearest mean has the greatest affinity. No [N, K, D] tensor.
     affinity = features @ means.mT - means.square().sum(dim=-1).unsqueeze(-2) / 2
     own_class = labels.unsqueeze(-1).expand(*affinity.shape[:-1], 1)
     own = affinity.gather(-1, own_class).squeeze(-1)

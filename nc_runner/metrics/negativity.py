@@ -9,9 +9,9 @@ from ._singular import spectral_norm
 def negativity(preactivations: Tensor) -> Tensor:
     """||Z - relu(Z)||_op / ||Z||_op, Z the outputs of a layer before its activation (Jacot et al., 2025).
 
-    0 where a ReLU is the identity on these samples. It can exceed 1, by at most the root of the rank of Z [derived]:
-    the negative part has no larger a Frobenius norm than Z, but the operator norm of Z may be much the smaller, from
-    signs that cancel in Z and not in its negative part.
+    0 where a ReLU is the identity on these samples. It can exceed 1, but is at most sqrt(rank Z) [derived]. The
+    negative part has at most the Frobenius norm of Z, but it can have the larger operator norm, as signs that cancel in
+    Z do not cancel in its negative part.
 
     Args:
         preactivations: Z, `[..., N, D]`, any floating dtype; computed in float64.

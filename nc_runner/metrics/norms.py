@@ -8,11 +8,12 @@ from ._singular import spectral_norm
 
 
 def norm_variation(vectors: Tensor) -> Tensor:
-    """Standard deviation over k of ||v_k||, over its mean (NC2; Papyan, Han & Donoho, 2020; Ji et al., 2022, Fig. 2a).
+    """Standard deviation over k of ||v_k||, divided by the mean (NC2; Papyan, Han & Donoho, 2020).
 
-    The standard deviation divides by K, as the K vectors are all there are, and not a sample [choice]. The vectors
-    are taken as they are: centre class means first if that is the convention wanted. Only lengths enter; equal angles
-    are the other half of a simplex ETF.
+    The measure of Figure 2a in Ji et al. (2022).
+    The standard deviation divides by K and not K-1, as the K vectors are all there are [choice]. The vectors are taken
+    as they are: centre class means first if that is the convention wanted. Only lengths enter; equal angles are the
+    other half of a simplex ETF.
 
     Args:
         vectors: `[..., K, D]`, any floating dtype; computed in float64.
@@ -33,7 +34,7 @@ def norm_variation(vectors: Tensor) -> Tensor:
 def operator_norm(matrix: Tensor) -> Tensor:
     """||A||_op, the largest singular value, by the smaller of the two Gram matrices.
 
-    Of many samples of few dimensions it costs a fraction of an svd.
+    For many samples of few dimensions it costs a fraction of an SVD.
 
     Args:
         matrix: A, `[..., M, D]`, any floating dtype; computed in float64.

@@ -10,12 +10,12 @@ def relative_rank_distance(weight: Tensor, rank: int) -> Tensor:
     """sum_{j > rank} s_j^2 / sum_j s_j^2 over the singular values s_1 >= s_2 >= ... (Zangrando et al., 2026).
 
     The squared Frobenius distance from the nearest matrix of that rank, relative to ||weight||_F^2 (Eckart & Young,
-    1936). An svd errs in each s_j by some 1e-16 of s_1, so a matrix of exactly that rank scores about 1e-32, not 0,
-    and values below 1e-30 mean nothing.
+    1936). An SVD errs in each s_j by about 1e-16 s_1, so a matrix of exactly that rank scores about 1e-32, not 0, and
+    values below 1e-30 mean nothing.
 
     Args:
-        weight: `[..., M, D]`, any floating dtype; computed in float64, but the rounding of a float32 weight is
-            itself of full rank and some 1e-14.
+        weight: `[..., M, D]`, any floating dtype; computed in float64. The rounding of a float32 weight has full rank
+            and alone contributes about 1e-14.
         rank: at least 0; from min(M, D) on the distance is 0.
 
     Returns:
@@ -35,12 +35,12 @@ def relative_rank_distance(weight: Tensor, rank: int) -> Tensor:
 def numerical_rank(matrix: Tensor, *, relative_tolerance: float) -> Tensor:
     """Number of singular values above `relative_tolerance` times the largest.
 
-    The gradient of a dense layer on a batch of B samples has rank at most B, and at most K where only K of its pairs of
-    input and target differ (Zangrando et al., 2026, Prop. 3.1) [derived].
+    The gradient of a dense layer on a batch of B samples has rank at most B, and at most K where the batch has only K
+    different pairs of input and target (Zangrando et al., 2026, Prop. 3.1) [derived].
 
     Args:
         matrix: `[..., M, D]`, any floating dtype; computed in float64.
-        relative_tolerance: in [0, 1). Numbers computed in float32 need some 1e-6, in float64 some 1e-14: below that
+        relative_tolerance: in [0, 1). About 1e-6 suits numbers computed in float32, 1e-14 those in float64; with less,
             rounding counts as rank.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Why weight decay and collapse make a weight low-rank, as a number."""
+"""Upper bound on a weight's distance from low rank, from weight decay and collapse."""
 
 import torch
 from torch import Tensor
@@ -12,15 +12,16 @@ def rank_tcv_bound(
 ) -> Tensor:
     """(sum_{j > K} s_j^2)^{1/2} <= (1/lambda) [sqrt(TCV(delta) TCV(z)) + ||R||_F]   [derived].
 
-    After Zangrando et al. (2026), whose bound is for critical points, R = 0. With z_i the inputs of a layer, delta_i
-    the gradient of sample i's loss at its output before the activation, L_0 the mean loss and W the weight,
+    After Zangrando et al. (2026), whose bound is for critical points, where R = 0. This one holds at every step of
+    training. With z_i the inputs of a layer, delta_i the gradient of sample i's loss at the layer's output before the
+    activation, L_0 the mean loss and W the weight,
 
-        R = grad_W L_0 + lambda W,   grad_W L_0 = (1/N) sum_i delta_i z_i^T,
+        R = grad_W L_0 + lambda W,   grad_W L_0 = (1/N) sum_i delta_i z_i^T.
 
-    and splitting the sum into class means and deviations from them, lambda W is a matrix of rank at most K plus R
-    less (1/N) sum_i (delta_i - mean_k)(z_i - mean_k)^T, which Cauchy-Schwarz bounds. So it holds for any numbers
-    whatever, at every step of training. TCV is `total_cluster_variation` with reduction "mean"; s_j are the singular
-    values of W, the left-hand side is sqrt(relative_rank_distance(W, K)) ||W||_F, K the number of classes that occur.
+    Split the sum into class means and deviations from them: lambda W is a matrix of rank at most K, plus R, minus
+    (1/N) sum_i (delta_i - mean_k)(z_i - mean_k)^T, which Cauchy-Schwarz bounds. TCV is `total_cluster_variation` with
+    reduction "mean", s_j are the singular values of W, and K is the number of classes that occur. The left-hand side is
+    sqrt(relative_rank_distance(W, K)) ||W||_F.
 
     Args:
         backpropagated: delta, `[..., N, M]`, any floating dtype; computed in float64. Of each sample's own loss: a
@@ -31,7 +32,7 @@ def rank_tcv_bound(
         weight_decay: lambda > 0, as torch's SGD applies it, a number or `[...]`. The batch axes of all broadcast.
 
     Returns:
-        `[...]` float64; NaN for a batch entry of which any argument is not all finite.
+        The right-hand side, `[...]` float64; NaN for a batch entry of which any argument is not all finite.
 
     Raises:
         ValueError: wrong dtype or shape, a negative label, or weight_decay out of range.

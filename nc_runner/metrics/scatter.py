@@ -4,8 +4,8 @@ Throughout, with m_c the class means, N samples, K classes and m_G the mean of t
 
     S_W = (1/N) sum_i (h_i - m_c(i))(h_i - m_c(i))^T        S_B = (1/K) sum_c (m_c - m_G)(m_c - m_G)^T
 
-m_G by class, so that the centred means sum to zero and S_B has rank at most K-1 whatever the class sizes [choice];
-for balanced classes every convention agrees with that of Papyan, Han & Donoho (2020), NC1.
+With this m_G the centred means sum to zero, and S_B has rank at most K-1 whatever the class sizes [choice]. For
+balanced classes every convention agrees with that of Papyan, Han & Donoho (2020), NC1.
 """
 
 import torch
@@ -39,13 +39,13 @@ def within_between_trace_ratio(features: Tensor, labels: Tensor) -> Tensor:
 def within_between_pinv_trace(features: Tensor, labels: Tensor) -> Tensor:
     """tr(S_W S_B^+) / K (NC1; Papyan, Han & Donoho, 2020), with S_W and S_B as at the head of this module.
 
-    By thin SVD of the K x D matrix of centred class means, M = U diag(s) V^T: as S_B^+ = K V diag(s^-2) V^T, it is
-    the mean over samples of sum_j (v_j . (h - m_c) / s_j)^2 [derived]. No D x D matrix is formed: the squared
-    singular values of one are what a float32 pseudo-inverse loses.
+    Computed from the thin SVD of the K x D matrix of centred class means, M = U diag(s) V^T. As
+    S_B^+ = K V diag(s^-2) V^T, it is the mean over samples of sum_j (v_j . (h - m_c) / s_j)^2 [derived]. No D x D
+    matrix is formed: its singular values would be squares of the s_j, of which a pseudo-inverse loses the small ones.
 
-    Where the centred means have rank below min(K-1, D), up to rounding, the result is NaN: along the missing
-    direction the classes do not differ at all, and a pseudo-inverse would leave out the within-class variability
-    there, which is infinite beside a between-class variability of zero, and call the rest collapse [choice].
+    Where the centred means have rank below min(K-1, D), up to rounding, the result is NaN [choice]. Along the missing
+    direction the classes do not differ at all, and any within-class variability is infinite in comparison. A
+    pseudo-inverse would leave that direction out and report collapse.
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64, in two passes.
@@ -74,9 +74,9 @@ def within_between_pinv_trace(features: Tensor, labels: Tensor) -> Tensor:
 def within_class_variation(features: Tensor, labels: Tensor) -> Tensor:
     """Mean distance of a sample from its class mean, over the mean distance of a class mean from m_G.
 
-    mean_i ||h_i - m_c(i)|| / mean_c ||m_c - m_G||, m_G as at the head of this module: the variation of Ji et al.
-    (2022), Figure 2b, in one of its readings; the two traces above are the others [choice]. Of first order in the
-    deviations where the traces are of second.
+    mean_i ||h_i - m_c(i)|| / mean_c ||m_c - m_G||, m_G as at the head of this module. It is one reading of the
+    variation in Ji et al. (2022), Figure 2b; the two traces above are the others [choice]. It is of first order in the
+    deviations, the traces are of second.
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64, in two passes.
@@ -97,7 +97,7 @@ def within_class_variation(features: Tensor, labels: Tensor) -> Tensor:
 
 
 def _deviations(features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Samples from their class mean `[..., N, D]`, class means from their mean `[..., K, D]`, rounding `[...]`."""
+    """Samples less their class mean `[..., N, D]`, class means less m_G `[..., K, D]`, rounding error `[...]`."""
     features = samples_in_float64(features, labels)
     means = mean_by_class(features, labels, int(labels.max()) + 1)
     within = features - means.index_select(-2, labels)

@@ -1,4 +1,4 @@
-"""Total cluster variation."""
+"""Total cluster variation: squared distances of samples from their class means."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ from .means import mean_by_class
 def total_cluster_variation(features: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"]) -> Tensor:
     """sum_k sum_{i in C_k} ||z_i - mean_k||^2, divided by N for "mean" (Zangrando et al., 2026).
 
-    In the square of the features' unit, not scale-free. So it is 0 for features that are all equal, dead ones too,
-    where a ratio to the between-class scatter would be undefined: small is collapse only beside the features' own
-    size. For "mean" it is tr S_W of `within_between_trace_ratio`.
+    It has the unit of a squared feature and is not scale-free: small means collapse only relative to the size of the
+    features. For features that are all equal, dead ones too, it is 0, where a ratio to the between-class scatter would
+    be undefined. For "mean" it is tr S_W of `within_between_trace_ratio`.
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64, in two passes.

@@ -1,4 +1,4 @@
-"""Stacks of networks: trials of equal shape as one program."""
+"""Stacks of networks: trials of equal shape, computed together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.choices import CONVOLUTIONAL, LossName, ModelName
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import CONVOLUTIONAL, LossName, ModelName
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models.convolutional import ConvolutionalNetwork
 from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP
@@ -30,9 +30,9 @@ def build(
     dtype: torch.dtype,
     loss: LossName = LossName.cross_entropy,
 ) -> Network:
-    """The stack a config describes, a trial a seed, for the training inputs ``x [N, D]``, or images ``x [N, C, H, W]``.
+    """The stack a config describes, one trial for each seed, for training inputs ``x [N, D]`` or ``[N, C, H, W]``.
 
-    Free features know the cross-entropy alone.
+    ``loss`` is that of networks; free_features and ulpm have the cross-entropy alone.
     """
     if config.name is ModelName.free_features:
         return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)

@@ -17,7 +17,7 @@ class Unit(NamedTuple):
     stride: int = 1
 
 
-# Runs the unit of a name on [B, T*C, H, W]; what it returns is its caller's to change in place.
+# Applies the named unit to [B, T*C, H, W]; the caller may change the result in place.
 Apply = Callable[[str, Tensor], Tensor]
 
 

@@ -2,7 +2,7 @@
 
 The trials lie side by side in the channels: an activation is ``[B, T*C, H, W]``, a convolution one of T groups, and
 BatchNorm over (trial, channel) the ordinary one. A stack of one is an ordinary network whose weights are views.
-Gradients are autograd's: beside convolutions its bookkeeping is nothing.
+Gradients are autograd's: beside convolutions its overhead is negligible.
 
 Convolutions start with the normal weights of He et al. 2015 (variance 2 / fan-out), BatchNorm with gamma 1 and beta 0,
 the head like that of an MLP (``model.init``).
@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nc_runner.choices import LossName, ModelName
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import LossName, ModelName
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import layers, losses, parameters
 from nc_runner.models.mlp import SLOPES, initial_gain
 from nc_runner.models.resnet import resnet18, resnet20
@@ -27,8 +27,8 @@ from nc_runner.rng import generator
 
 BACKBONES = {ModelName.resnet20: resnet20, ModelName.resnet18: resnet18, ModelName.vgg13: vgg13}
 
-# Images that pass together in eval mode, over all trials, and the memory their widest activation may take: with 64 the
-# activations stay near a CPU's caches (ResNet20: 1940 images a second, 1850 with 128), a GPU wants to be filled.
+# The most images in a chunk in eval mode, over all trials, and the most bytes of its widest activation. With 64 images
+# the activations stay near a CPU's caches (ResNet20: 1940 images a second, 1850 with 128); a GPU needs many to be busy.
 _CHUNKS = {"cpu": (64, 2**24), "cuda": (1024, 2**29)}
 
 
@@ -74,13 +74,13 @@ class ConvolutionalNetwork:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
-        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, set by the training
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers = {n: torch.zeros(self.trials, *s, device=device, dtype=dtype) for n, s in statistics.items()}
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
-        """A generator a trial, so it never sees its neighbours."""
+        """Each trial from a generator of its own, so that it does not depend on its neighbours."""
         for name, tensor in (self.params | self.buffers).items():
             if name.endswith(("gamma", "running_var")):
                 tensor.fill_(1.0)
@@ -128,7 +128,7 @@ class ConvolutionalNetwork:
             mean, var = (self.buffers[f"{name}.{of}"].view(-1) for of in ("running_mean", "running_var"))
             return functional.batch_norm(h, mean, var, gamma, beta, train, momentum, self.config.batch_norm_eps)
 
-        # A tensor made so has the layout's strides even where there is one channel, whose strides say nothing.
+        # The strides of a tensor with one channel do not tell its layout, so it is copied into one of the right layout.
         images = torch.empty(x.shape, device=x.device, dtype=x.dtype, memory_format=self.layout).copy_(x)
         return layers.split_trials(self.backbone.run(apply, images).mean((2, 3)), self.trials)
 

@@ -1,8 +1,8 @@
 """A stack of layer-peeled models: one free vector a sample under one linear layer without bias, at given norms.
 
-What a network would be if its layers below the last could send every sample anywhere. Root mean square feature norm
-alpha and weight norm beta ||W||_F / sqrt(K) are not bounded but held, by dividing the parameters by their norms, so
-with balanced classes the cross-entropy is at least m(alpha, beta) at every step (Pan 2023, section 2.3).
+It is a network whose layers below the last could send every sample anywhere. The root mean square feature norm, alpha,
+and the weight norm ||W||_F / sqrt(K), beta, are held fixed and not only bounded, by dividing the parameters by their
+norms. So with balanced classes the cross-entropy is at least m(alpha, beta) at every step (Pan 2023, section 2.3).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.config import ModelConfig
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import losses, parameters
 from nc_runner.rng import generator
 
@@ -21,7 +21,7 @@ from nc_runner.rng import generator
 class FreeFeatures:
     """T models of equal shape. ``params`` are directions; ``scaled`` gives the features and weight they stand for.
 
-    The training set is the one batch, its rows in order, and the inputs are not looked at.
+    The only batch is the whole training set, in order. The inputs are not looked at.
     """
 
     depth = 2  # features, logits
@@ -46,7 +46,7 @@ class FreeFeatures:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
-        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, set by the training
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers: dict[str, Tensor] = {}
         for t, seed in enumerate(seeds):
@@ -81,7 +81,7 @@ class FreeFeatures:
         return loss
 
     def _backward(self, name: str, grad: Tensor, scaled: Tensor, factor: Tensor) -> None:
-        """Through the scaling: what is radial in the gradient changes nothing, the rest is scaled as the parameter."""
+        """Backward through the scaling: the radial part of the gradient drops out, the rest is scaled by ``factor``."""
         radial = (grad * scaled).sum((-2, -1), keepdim=True) / self.radii[name] ** 2
         torch.mul(grad - radial * scaled, factor, out=self.grads[name])
 

@@ -1,9 +1,9 @@
 """The layers of a stack, forward and backward, each for all trials at once.
 
-Everything leads with the trial: an activation is ``[T, B, C]``, a weight ``[T, out, in]``, a vector ``[T, C]``. In
-memory each trial's activation is a matrix of its own, which the products like best; where a BatchNorm follows, the
+The first axis is the trial: an activation is ``[T, B, C]``, a weight ``[T, out, in]``, a vector ``[T, C]``. In memory
+each trial's activation is a matrix of its own, which is fastest for matrix products. Where a BatchNorm follows, the
 trials lie side by side in one matrix ``[B, T*C]``, so that BatchNorm over (trial, channel) is the ordinary BatchNorm.
-Backward passes are written out: at these sizes autograd's bookkeeping costs a third of the arithmetic again.
+Backward passes are written out: at these sizes autograd's bookkeeping adds a third to the time of the arithmetic.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 # oneDNN's product takes AVX-512 on every processor that has it; the MKL inside torch.mm does so on Intel only.
-# At 128 x 200 x 200 on an AMD EPYC 9005 it is 1.7 times faster. It is one matrix at a time, and below this many
-# rows or columns its set-up costs more than it saves.
+# At 128 x 200 x 200 on an AMD EPYC 9005 it is 1.7 times faster. It takes one matrix at a time, and below this
+# many rows or columns its set-up costs more than it saves.
 _ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _ONEDNN_MIN_SIZE = 96
 
@@ -53,7 +53,8 @@ class Linear:
 
     Args:
         weight: [T, out, in], with room ``into_weight`` for its gradient; bias: [T, out] or None, likewise.
-        inputs_beside, outputs_beside: whether gradients at inputs, and outputs, go to a BatchNorm.
+        inputs_beside, outputs_beside: whether the gradients at inputs, and the outputs, go to a BatchNorm, so that
+            their trials lie side by side.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ def activation_(z: Tensor, slope: float) -> Tensor:
 
 
 def activation_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
-    """The gradient before the activation, from the activation's output: its sign is that of its input."""
+    """The gradient before the activation, from that after it and the output, whose sign is that of the input."""
     if slope == 0.0:
         return _threshold_backward(grad, out, 0)  # type: ignore[no-any-return]
     return grad if slope == 1.0 else _leaky_relu_backward(grad, out, slope, True)

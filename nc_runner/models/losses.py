@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nc_runner.choices import LossName
+from nc_runner.config.choices import LossName
 
 
 class Loss(NamedTuple):
-    """Per-trial loss [T], the gradient of each trial's loss at its outputs [T, B, K], and the count correct [T]."""
+    """Each trial's loss [T], its gradient at the outputs [T, B, K], and the number of samples it gets right [T]."""
 
     value: Tensor
     grad: Tensor
@@ -36,7 +36,7 @@ def mse(outputs: Tensor, targets: Tensor) -> Loss:
 
 
 def correct(outputs: Tensor, targets: Tensor) -> Tensor:
-    """How many samples [T] have their largest output at their label, the first of equal ones."""
+    """The number of samples [T] whose largest output, the first of equal ones, is at their label."""
     return targets.gather(2, outputs.argmax(-1, keepdim=True)).count_nonzero((1, 2))
 
 

@@ -1,4 +1,4 @@
-"""A stack of multilayer perceptrons: Linear, activation, BatchNorm after every hidden layer; Linear at the end.
+"""A stack of multilayer perceptrons: hidden layers of Linear, activation and BatchNorm; Linear at the end.
 
 The BatchNorm follows the activation (Pan 2023, section 3.1). The last ``linear_layers`` layers, one or more, have
 nothing between them. Initialisation is torch's default for ``nn.Linear``, or He's.
@@ -13,8 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nc_runner.choices import Activation, Init, LossName, Norm
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import Activation, Init, LossName, Norm
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import layers, losses, parameters
 from nc_runner.rng import generator
 
@@ -22,9 +22,9 @@ SLOPES = {Activation.relu: 0.0, Activation.leaky_relu: 0.01, Activation.linear: 
 
 
 def initial_gain(config: ModelConfig, slope: float) -> float:
-    """What +-1/sqrt(fan_in) is multiplied by for the weights before an activation of this slope below 0 (1: none).
+    """Factor on torch's bound 1/sqrt(fan_in) for weights before an activation of this slope below 0 (1: none).
 
-    He et al. (2015) keep the mean square of features: a variance of 2/((1 + slope^2) fan_in).
+    He et al. (2015) keep the mean square of features, by a variance of 2/((1 + slope^2) fan_in).
     """
     return math.sqrt(6 / (1 + slope**2)) if config.init is Init.he else 1.0
 
@@ -76,7 +76,7 @@ class MLP:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
-        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, set by the training
         self.grads = parameters.views(self.flat_grad, shapes)
         self.buffers = {n: torch.zeros(self.trials, *s, device=device, dtype=dtype) for n, s in statistics.items()}
         self.linear = {
@@ -93,9 +93,9 @@ class MLP:
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
-        """Weights and biases uniform in +-1/sqrt(fan_in), a generator a trial, so it never sees its neighbours.
+        """Weights and biases uniform in +-1/sqrt(fan_in); each trial from a generator of its own.
 
-        With ``init=he`` the bound on a layer's weights is the larger that keeps the mean square of features.
+        With ``model.init=he`` the bound on the weights is larger, so that the mean square of features is kept.
         """
         for t, seed in enumerate(seeds):
             random = generator(seed, "init")
@@ -121,7 +121,7 @@ class MLP:
         return layers.activation_(self.linear[i](h), self._slope(i))
 
     def _slope(self, i: int) -> float:
-        """Of what follows layer i's product, below 0."""
+        """The slope below 0 of the activation after layer i; 1 where there is none."""
         return self.slope if i < self.linear_from else 1.0
 
     def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:

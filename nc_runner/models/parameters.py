@@ -1,4 +1,4 @@
-"""All parameters of a stack in one tensor, so that one optimiser step is three operations whatever the network.
+"""All parameters of a stack in one tensor, so that an optimiser step is a few operations whatever the network.
 
 Row t of ``flat`` holds every parameter of trial t; the named views are what the layers read, and the same layout
 serves the gradient and the momentum.

@@ -53,7 +53,7 @@ def _resnet(colours: int, channels: int, trials: int, *, stages: int, blocks: in
 
 
 def _halved(h: Tensor, trials: int) -> Tensor:
-    """Every other pixel of [B, T*C, H, W], and after each trial's channels as many of zeros."""
+    """Every other pixel of [B, T*C, H, W], with as many channels of zeros after each trial's own."""
     h = h[:, :, ::2, ::2]
     channels = h.shape[1] // trials
     padding = (0, 0, 0, 0, 0, channels)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from nc_runner.choices import Start
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import Start
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import losses, parameters
 from nc_runner.rng import generator
 
@@ -45,7 +45,7 @@ class ULPM:
         self.flat = parameters.zeros(self.trials, shapes, device=device, dtype=dtype)
         self.flat_grad = torch.zeros_like(self.flat)
         self.params = parameters.views(self.flat, shapes)
-        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, from whoever trains with it
+        self.weight_decay: dict[str, Tensor] = {}  # [T] of each parameter, set by the training
         self.grads = parameters.views(self.flat_grad, shapes)
         self.log1p_time = torch.full((self.trials,), math.nan, device=device, dtype=torch.float64)
         self.buffers: dict[str, Tensor] = {"log1p_time": self.log1p_time}

@@ -1,6 +1,8 @@
 """Closed forms, optima and bounds for neural collapse under norm bounds, weight decay, BatchNorm and gradient flow.
 
 Plain functions of floats or tensors, which broadcast; computed in float64. A NaN argument gives NaN.
+
+Marks in the docstrings: [paper] is stated in the source, [derived] is derived by us.
 """
 
 from .batchnorm import batchnorm_second_moment, plain_batchnorm_gap

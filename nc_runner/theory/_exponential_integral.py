@@ -1,4 +1,4 @@
-"""Ein(z) = Ei(z) - ln z - Euler's constant = sum over k >= 1 of z^k/(k k!), for z > 0."""
+"""The entire exponential integral Ein(z) = Ei(z) - ln z - Euler's constant = sum_{k >= 1} z^k/(k k!), for z > 0."""
 
 import torch
 from torch import Tensor

@@ -13,7 +13,7 @@ def in_float64(
     at_most: float | None = None,
     below: float | None = None,
 ) -> Tensor:
-    """`value` as a float64 tensor; ValueError where an element is out of range. NaN passes, as a measured NaN must."""
+    """`value` as a float64 tensor; ValueError where an element is out of range. NaN passes."""
     # as_tensor without a dtype would pass a Python float through float32.
     values = torch.as_tensor(value, dtype=torch.float64).detach()
     wrong = torch.zeros_like(values, dtype=torch.bool)

@@ -9,9 +9,9 @@ from ._roots import bisect
 def product_residual(penalty: Tensor, factors: Tensor) -> Tensor:
     """v = 1 - p of the p >= 0 that minimises (1 - p)^2 + k m p^{2/m}; 1 where p = 0 is as good as any [derived].
 
-    m p^{2/m} is the least sum of squares of m factors with product p. Stationary points are v (1-v)^{1-2/m} = k. Of
-    those the least v is the minimum, and there the value is v^2 + m v (1-v), below the value 1 of p = 0 exactly for
-    v < 1/(m-1): up to there the left-hand side increases.
+    k is `penalty`, m is `factors`, and m p^{2/m} is the least sum of squares of m factors with product p. Stationary
+    points are the v with v (1-v)^{1-2/m} = k. The least of them is the minimum. Its value v^2 + m v (1-v) is below that
+    of p = 0, which is 1, exactly for v < 1/(m-1), and up to there the left-hand side increases.
     """
     power = 1 - 2 / factors
     end = (1 / (factors - 1)).clamp(max=1)

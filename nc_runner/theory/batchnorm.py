@@ -1,4 +1,4 @@
-"""What BatchNorm before the output layer fixes."""
+"""What BatchNorm before the output layer fixes: the features' second moment, and with it the optimal logit gap."""
 
 import math
 
@@ -12,7 +12,7 @@ def batchnorm_second_moment(gamma: Tensor, beta: Tensor) -> Tensor:
     """mean ||h||^2 over the batch of the outputs of an affine BatchNorm in training mode: ||gamma||^2 + ||beta||^2.
 
     Pan (thesis, 2023), Prop. 2.2.1 for beta = 0; with bias [derived]. Exact for BatchNorm's eps = 0; otherwise the
-    share of channel k falls to gamma_k^2 var_k / (var_k + eps).
+    contribution of channel k falls to gamma_k^2 var_k / (var_k + eps).
 
     Args:
         gamma: weight, `[..., D]`.
@@ -57,8 +57,8 @@ def plain_batchnorm_gap(
     others = torch.log(classes - 1).expand_as(target)
 
     # In y = log z the equation is y + log(e^z + C - 1) = target, increasing and convex: from the right of the root
-    # Newton descends to it without overshooting, and no exponential overflows. The root is right of neither of:
-    # z <= max(1, target), as log z >= 0 from 1 on; z <= e^target / C, as e^z >= 1.
+    # Newton descends to it without overshooting, and no exponential overflows. Two upper bounds on the root give the
+    # start: z <= max(1, target), as log z >= 0 from z = 1 on; and z <= e^target / C, as e^z >= 1.
     y = torch.minimum(target.clamp(min=1).log(), target - torch.log(classes))
     for _ in range(max_steps):
         z = y.exp()

@@ -7,14 +7,14 @@ from ._inputs import in_float64
 
 
 def min_cross_entropy(alpha: float | Tensor, beta: float | Tensor, num_classes: int | Tensor) -> Tensor:
-    """m(alpha, beta) = log(1 + (C-1) exp(-(C/(C-1)) alpha beta)) [paper; Pan, thesis, 2023].
+    """m(alpha, beta) = log(1 + (C-1) exp(-(C/(C-1)) alpha beta)) (Pan, thesis, 2023) [paper].
 
     The least mean cross-entropy of a bias-free linear classifier on balanced classes; a simplex ETF attains it. With
     a bias, append 1 to every feature and the bias to every row of the weight.
 
     Args:
-        alpha: bound on the root mean square feature norm, sqrt(mean ||h||^2), at least 0. (The display in the thesis
-            drops the root.)
+        alpha: bound on the root mean square feature norm, sqrt(mean ||h||^2), at least 0. (The formula displayed in
+            the thesis lacks the root.)
         beta: bound on ||W||_F / sqrt(C), at least 0.
         num_classes: C, at least 2.
 

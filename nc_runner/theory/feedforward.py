@@ -29,17 +29,21 @@ def feedforward_singular_values(
     """Least of (1/2N) sum_i ||W_m ... W_1 z_i - y_i||^2 + (lambda/2) sum_l ||W_l||_F^2 over W_l and ||z_i|| <= c.
 
     Balanced one-hot targets, widths of at least K. After Zangrando et al. (2026), Figure 2; the formulas [derived]. At
-    the optimum all z of a class are one vector, and the K of them a tight frame in r <= K dimensions: Z has r equal
-    singular values sqrt(N/r) c, and each W_l has r equal ones, s. Each brings, with x = c sqrt(K/r) and t = x s^m,
+    the optimum all z of a class are one vector, and these K vectors are a tight frame in r <= K dimensions: Z has r
+    equal singular values sqrt(N/r) c, and each W_l has r equal ones, s. With x = c sqrt(K/r) and t = x s^m, s is the
+    largest root of
 
-        x s^{m-2} (1 - t) = lambda K,   loss and penalty ((1-t)^2 + m t (1-t)) / (2K) in place of 1/(2K);
+        x s^{m-2} (1 - t) = lambda K,
 
-    s is the largest root. r = K gives orthogonal class means and c s^{m-2} (1 - c s^m) = lambda K, and for lambda -> 0
-    s = c^{-1/m}. It is the optimum if t >= (m-1)/m; but before K dimensions cost more than they are worth, at
-    t = (m-2)/(m-1), fewer become better: K-1 (a simplex), ..., or 1, by which every sample gets the output 1/K.
-    That no unequal singular values are better follows from log-majorisation and, for m >= 3, the convexity in x^2 of
-    the least loss and penalty where they are below 1/(2K); for m = 2 it is checked numerically. All this is of linear
-    layers: networks with ReLU attain the optimum of r = K, and may fall below it (Sukenik et al., 2024).
+    and each of the r dimensions contributes ((1-t)^2 + m t (1-t)) / (2K) to loss and penalty, where an unused one
+    contributes 1/(2K). For r = K the class means are orthogonal and c s^{m-2} (1 - c s^m) = lambda K; for lambda -> 0,
+    s = c^{-1/m}. r = K is the optimum as long as t >= (m-1)/m. As lambda grows, fewer dimensions become better: K-1 (a
+    simplex), ..., or 1 (every sample gets the output 1/K). They do so before t of r = K falls to (m-2)/(m-1), where K
+    dimensions begin to cost more than they are worth.
+
+    No unequal singular values are better: this follows from log-majorisation and, for m >= 3, from the convexity in x^2
+    of the least loss and penalty where they are below 1/(2K); for m = 2 it is checked numerically. All this holds for
+    linear layers. Networks with ReLU attain the optimum of r = K, and may fall below it (Sukenik et al., 2024).
 
     Args:
         weight_decay: lambda >= 0, as torch's SGD applies it; 0 means the limit.

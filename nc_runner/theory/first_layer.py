@@ -30,16 +30,16 @@ def first_layer_delta_singular_values(
 
     Inputs equal to orthonormal class means, balanced one-hot targets, widths of at least K; L = m + 1. After Zangrando
     et al. (2026), Figure 2; the formulas [derived]. The loss is ||P - 1||_F^2 / (2K) of the product P on the span of
-    the means, so von Neumann's trace inequality parts the singular values, and each is the least over (s, q) of
+    the means. By von Neumann's trace inequality the singular values separate: each contributes the least over (s, q) of
 
         (s^m q - 1)^2 / (2K) + (lambda/2) (m s^2 + delta q^2).
 
     There delta q^2 = s^2. With t = s^L / sqrt(delta), s is the largest root of s^{L-2} (1 - t) / sqrt(delta) = lambda K
-    if there t > (L-2)/(L-1), else 0. No solution of rank between 0 and K is better, as the inputs are given.
+    if t > (L-2)/(L-1) at that root, else 0. As the inputs are given, no solution of rank between 0 and K is better.
 
     Args:
-        weight_decay: lambda >= 0, as torch's SGD applies it; 0 means the limit. (A reading lambda' L_0 + sum
-            ||W_l||^2 of the objective is lambda = 2/lambda'.)
+        weight_decay: lambda >= 0, as torch's SGD applies it; 0 means the limit. (The objective written as
+            lambda' L_0 + sum_l ||W_l||^2 has lambda = 2/lambda'.)
         num_classes: K, at least 1.
         matrices: m = L - 1, at least 1: those after the first.
         delta: weight decay of the first layer relative to the others', greater than 0.
@@ -66,8 +66,8 @@ def first_layer_delta_limit(
 ) -> tuple[Tensor, Tensor]:
     """s = (sqrt(delta) b)^{1/L} and q = s / sqrt(delta): the limit lambda -> 0 for any inputs X [derived].
 
-    The product of the layers tends to the map of least sum_j b_j^{2/L} with X -> Y, Y X^+, as any other map that fits
-    has no smaller singular value. For orthonormal class means b = 1.
+    The product of the layers tends to Y X^+. Of all maps that take X to Y it has the least sum_j b_j^{2/L}, as none has
+    a smaller j-th singular value. For orthonormal class means b = 1.
 
     Args:
         target: b >= 0, the singular values of Y X^+.

@@ -12,9 +12,9 @@ class ImbalanceDecay(NamedTuple):
     """What the recursion makes of an imbalance; every field has the same shape."""
 
     kept: Tensor
-    """(1 - eta lambda)^(2 t), the share of the first imbalance that is left."""
+    """(1 - eta lambda)^(2 t), the share of the initial imbalance that is left."""
     plateau: Tensor
-    """Where the curve tends to."""
+    """The limit for t -> infinity."""
     imbalance: Tensor
     """kept * imbalance0 + (1 - kept) * plateau."""
 
@@ -34,7 +34,7 @@ def imbalance_step(
     is V^T delta X^T, so V^T S = T W^T. What comes before W and after V may be anything. If a ReLU lies between them
     only the diagonals of the two sides are equal, one number for each neuron.
 
-    Momentum breaks the cancellation, as the gradients of earlier steps meet the weights of this one. Then eta counts as
+    Momentum breaks the cancellation, as gradients of earlier steps meet the weights of this one. Then eta becomes
     eta/(1-momentum), to leading order in eta lambda, for gradients that are independent from step to step.
 
     Args:
@@ -75,11 +75,12 @@ def imbalance_decay(
 
         D_t = (1 - eta lambda)^(2t) D_0 + (1 - (1 - eta lambda)^(2t)) eta q / (lambda (2 - eta lambda)).
 
-    With the largest ||S^T S - T T^T||_op of the steps for q and ||D_0||_op it bounds ||D_t||_op. For a linear
-    function of D, such as the trace ||V||_F^2 - ||W||_F^2, and q = that of S^T S - T T^T, it is an equality if q is
-    constant; the mean of q over the steps gives the mean of D in the long run. The plateau is eta q / (2 lambda) for
-    small eta lambda. It takes gradients that do not settle: at a critical point of loss and penalty T = -lambda W, so
-    that q = lambda^2 D, and D goes to 0. After a drop of the learning rate start again from the D reached.
+    With ||D_0||_op for D_0, and for q the largest ||S^T S - T T^T||_op of the steps, it bounds ||D_t||_op. For a linear
+    function of D, such as the trace ||V||_F^2 - ||W||_F^2, with q the same function of S^T S - T T^T, it is an equality
+    if q is constant; the mean of q over the steps gives the mean of D in the long run. The plateau is
+    eta q / (2 lambda) for small eta lambda. Only gradients that do not settle sustain it: at a critical point of loss
+    and penalty T = -lambda W, so that q = lambda^2 D, and D goes to 0. After a drop of the learning rate start again
+    from the D reached.
 
     Args:
         steps: t, at least 0.

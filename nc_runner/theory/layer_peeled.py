@@ -44,7 +44,7 @@ def layer_peeled_optimum(weight_decay: float | Tensor, num_classes: int | Tensor
     """
     decay = in_float64("weight_decay", weight_decay, above=0)
     classes = in_float64("num_classes", num_classes, at_least=2)
-    # Beyond the threshold every formula is continued by its value there, which is the collapsed solution.
+    # Beyond the threshold every formula keeps its value there, which is that of the zero solution.
     effective = torch.minimum(decay, classes.rsqrt())
     # z = log1p(C (1/(lambda sqrt(C)) - 1)): nothing cancels near the threshold, where the gap goes to 0.
     gap = torch.log1p(classes * (1 - effective * classes.sqrt()) / (effective * classes.sqrt())).clamp(min=0)

@@ -38,7 +38,7 @@ def linear_head_bounds(
         NC1 <= (r^2/N) Psi^2 / (sqrt((K-1)/K) - 2 e1/sqrt(N))^2,
         NC2 <= (kappa(W_L) + r Psi/s_K(Y)) / (1 - r Psi/s_K(Y)).
 
-    Only the last two layers have to be balanced; `sharper_linear_head_bounds` takes the norms under r one by one.
+    Only the last two layers have to be balanced. `sharper_linear_head_bounds` has each norm itself in place of r.
 
     Args:
         interpolation_error: e1 >= ||Z_L - Y||_F, over all N samples.
@@ -82,7 +82,7 @@ def sharper_linear_head_bounds(
     samples: int | Tensor,
     num_classes: int | Tensor,
 ) -> LinearHeadBounds:
-    """What the proof of Theorem B.1 gives before it replaces every norm by one, and two steps sharper [derived].
+    """Theorem B.1 with each norm itself in place of r, and two steps of its proof sharpened [derived].
 
     With w = ||W_L||_op, s = s_K(W_L), z = ||Z_{L-2}||_op and the rest as in `linear_head_bounds`,
 
@@ -90,10 +90,10 @@ def sharper_linear_head_bounds(
         NC1 <= (w^2/N) Psi^2 / (sqrt((K-1)/K) - e1/sqrt(N))^2,
         NC2 <= (w/s + w Psi/s_K(Y)) / (1 - w Psi/s_K(Y)).
 
-    The part of Z_{L-1} in the row space of W_L is W_L^+ Z_L, within e1/s of W_L^+ Y; the rest is orthogonal to it, and
-    as W_L vanishes there, W_{L-1} has no singular value above sqrt(e2) on those n-K dimensions. The means of the
-    outputs are within e1 sqrt(K/N) of one-hot, which w passes on to the class means of Z_{L-1}. Psi is attained, NC1 to
-    leading order, NC2 for Psi = 0.
+    The part of Z_{L-1} in the row space of W_L is W_L^+ Z_L, within e1/s of W_L^+ Y. The rest is orthogonal to it. As
+    W_L vanishes there, W_{L-1} has no singular value above sqrt(e2) on those n-K dimensions. The class means of the
+    outputs are within e1 sqrt(K/N) of one-hot, which w passes on to the class means of Z_{L-1}. The bound Psi is
+    attained, that on NC1 to leading order, that on NC2 for Psi = 0.
 
     Args:
         interpolation_error: e1 >= ||Z_L - Y||_F, over all N samples.
@@ -101,7 +101,7 @@ def sharper_linear_head_bounds(
         weight_norm: w, greater than 0.
         least_singular_value: s, at least 0.
         feature_norm: z, at least 0.
-        width: n, of Z_{L-1}; below K there is no s.
+        width: n, of Z_{L-1}, at least 1; for n < K, W_L has no K-th singular value.
         samples: N, at least 1.
         num_classes: K, at least 2.
 

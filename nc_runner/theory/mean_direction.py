@@ -1,4 +1,4 @@
-"""How long the mean of unit vectors is when their originals have a large mean component along one direction."""
+"""Lower bound on the norm of the mean of v/||v||, for vectors v with a large mean component along one direction."""
 
 import torch
 from torch import Tensor
@@ -12,9 +12,9 @@ def mean_direction_norm_bound(c: float | Tensor, alpha: float | Tensor, beta: fl
     """||mean v/||v|| || >= 2 (c / (alpha beta))^2 - 1 (conclusion of Pan, thesis, 2023, Lemma 2.4.5) [derived].
 
     For vectors v with mean ||v||^2 <= alpha^2 and mean w . v = c, where ||w|| <= beta. The proposition that the thesis
-    quotes is false in general; the conclusion is not. With t = c/(alpha beta) >= 0 and r = w . v/||v|| <= beta, Cauchy
-    gives mean max(r, 0)^2 >= t^2 beta^2. So at least a fraction t^2 of the r are positive, with
-    mean max(r, 0) >= t^2 beta, and the others, at least -beta each, sum to no less than -(1 - t^2) beta per vector.
+    quotes is false in general; the conclusion is not. With t = c/(alpha beta) >= 0 and r = w . v/||v|| <= beta,
+    Cauchy-Schwarz gives mean max(r, 0)^2 >= t^2 beta^2. So at least a fraction t^2 of the r are positive, with
+    mean max(r, 0) >= t^2 beta; the others are at least -beta each and contribute at least -(1 - t^2) beta to the mean.
     (Were no r negative, t^2 alone would be the bound.) Equality for t^2 >= 1/2: a fraction t^2 of the vectors along
     w, the rest against w and of vanishing length.
 

@@ -21,7 +21,7 @@ class NearOptimalBounds(NamedTuple):
     intra_class_lower_bound: Tensor
     """Lower bound on intra_class_cosine(centred=False, self_pairs=True) of at least (1-delta) C classes."""
     vacuous: Tensor
-    """bool: the bound is at most 0, as every such cosine is at least, or is undefined."""
+    """bool: the bound says nothing. It is undefined, or at most 0, and no such cosine is negative."""
     vacuous_eps: Tensor
     """The least eps at which the bound is vacuous: how small the excess has to be for the theorem to say anything."""
 
@@ -50,8 +50,8 @@ def near_optimal_bounds(
     Args:
         alpha: root mean square feature norm, sqrt(mean ||h||^2), greater than 0.
         beta: ||W||_F / sqrt(C), greater than 0. With a last-layer bias, append 1 to h and the bias to w in both.
-        loss: mean cross-entropy in nats of the same features and weight. Its rounding counts, as the bound falls
-            with the root of eps: a loss good to 1e-8 is to be given 1e-8 higher.
+        loss: mean cross-entropy in nats of the same features and weight. Its rounding matters, as the bound falls
+            with sqrt(eps): add 1e-8 to a loss that is known to 1e-8.
         num_classes: C, at least 3.
         delta: fraction of classes given up, in (0, 1 - 1/C]; less than 1/C gives up none.
 

@@ -12,14 +12,14 @@ def linear_head_ntk_bound(
     samples: int | Tensor,
     num_classes: int | Tensor,
 ) -> Tensor:
-    """||Theta||_op >= L2 (s_K(Y) - e1)^2 / r^2 of a head of L2 linear layers, K^2 times that of Jacot et al. (2025).
+    """||Theta||_op >= L2 (s_K(Y) - e1)^2 / r^2 for a head of L2 linear layers; K^2 times that of Jacot et al. (2025).
 
     Theta is the Gram matrix of the gradients of all K N outputs, of the network or of its head alone. The head's part
-    is sum_l Z_{l-1}^T Z_{l-1} (x) A_l A_l^T, A_l the product of the layers after l. Restricted to the K right and K
-    left singular directions of Z_L = A_l W_l Z_{l-1} it has a trace of at least sum_l ||A_l||_F^2 ||Z_{l-1} P||_F^2 >=
-    L2 (||Z_L||_* / r)^2, ||Z_L||_* the sum of the singular values, at least K (s_K(Y) - e1); and a K^2-th of a trace is
-    no more than the operator norm [derived]. The paper divides by K^2 once more. Equality for e1 = 0, orthogonal
-    W_l / r and features that are as balanced.
+    is sum_l Z_{l-1}^T Z_{l-1} (x) A_l A_l^T, A_l the product of the layers after l. On the K right and K left singular
+    directions of Z_L = A_l W_l Z_{l-1}, with P the projection on the right ones, its trace is at least
+    sum_l ||A_l||_F^2 ||Z_{l-1} P||_F^2 >= L2 (||Z_L||_* / r)^2. The sum of the singular values ||Z_L||_* is at least
+    K (s_K(Y) - e1), and on K^2 dimensions the operator norm is at least the trace over K^2 [derived]. The paper divides
+    by K^2 once more. Equality for e1 = 0, orthogonal W_l / r and head inputs with equal singular values.
 
     Args:
         interpolation_error: e1 >= ||Z_L - Y||_F, over all N samples, Y one-hot.

@@ -32,14 +32,14 @@ def resnet_singular_values(
     """Least of (1/2N) sum_i ||V (1+W_B) ... (1+W_1) z_i - y_i||^2 + (lambda/2) [||V||_F^2 + sum_b ||W_b||_F^2].
 
     Over V, W_b and ||z_i|| <= c; balanced one-hot targets, width of at least K. After Zangrando et al. (2026), Figure
-    4; the formulas [derived]. Z is as in `feedforward_singular_values`, of r <= K equal singular values, and with
-    x = c sqrt(K/r) each brings the least over (s, w) of
+    4; the formulas [derived]. Z is as in `feedforward_singular_values`, of r <= K equal singular values. With
+    x = c sqrt(K/r), each contributes the minimum over (s, w) of
 
         (x s (1+w)^B - 1)^2 / (2K) + (lambda/2) (s^2 + B w^2),
 
     so w (1+w) = s^2 at any lambda, and x s (1+w)^B = 1 for lambda -> 0. With g = x (1+w)^B and k = lambda K,
-    s = g / (g^2 + k), and w is where 1/(g^2 + k) + B w^2 is least, which can have two local minima. r = K is best if
-    (1-t)^2 + k (2 s^2 + B w^2) <= 1 with t = x s (1+w)^B: there the tangent to the least value, as a function of x^2,
+    s = g / (g^2 + k), and w minimises 1/(g^2 + k) + B w^2, which can have two local minima. r = K is best if
+    (1-t)^2 + k (2 s^2 + B w^2) <= 1 with t = x s (1+w)^B: then the tangent to this minimum, as a function of x^2,
     meets x = 0 at 1/(2K) or below. That no unequal singular values are ever better is checked numerically.
 
     Args:
@@ -80,7 +80,7 @@ def _best_block(reach: Tensor, penalty: Tensor, blocks: Tensor) -> tuple[Tensor,
 
     Stationary points are f(w) = sqrt(w(1+w)) (g + k/g) = 1. The sign of f' is that of a convex function d, so f
     increases, may decrease, and increases: a minimum is a root in the first or in the last part, and none better than
-    w = 0 is beyond 1/sqrt(B (x^2 + k)). In a part without a root bisection ends on one of its ends, no minimum.
+    w = 0 is beyond 1/sqrt(B (x^2 + k)). In a part without a root bisection gives one of its ends, which is no minimum.
     """
 
     def growth(w: Tensor) -> Tensor:

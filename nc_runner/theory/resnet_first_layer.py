@@ -8,7 +8,7 @@ from torch import Tensor
 from ._inputs import in_float64
 from ._roots import bisect
 
-_CELLS = 1024  # in which the least value is looked for before a root is refined
+_CELLS = 1024  # of the grid on which the minimum is bracketed, before bisection refines it
 
 
 class ResNetFirstLayerOptimum(NamedTuple):
@@ -31,14 +31,14 @@ def resnet_first_layer_singular_values(
 
     The loss is (1/2N) sum_i ||V (1+W_B) ... (1+W_1) Q x_i - y_i||^2. Inputs equal to orthonormal class means, balanced
     one-hot targets, width of at least K. After Zangrando et al. (2026), Figure 4, with a regularised first layer in
-    place of bounded features; the formulas [derived]. Each singular value is the least over (q, s, w) of
+    place of bounded features; the formulas [derived]. Each singular value contributes the minimum over (q, s, w) of
 
         (q s (1+w)^B - 1)^2 / (2K) + (lambda/2) (s^2 + B w^2 + delta q^2).
 
-    Where it is not 0, delta q^2 = s^2 = w (1+w) at any lambda: the norms of the head, of the first layer times
-    sqrt(delta) and, for small w, of the blocks are tied. With k = lambda K and r = min(1, k sqrt(delta) / (1+w)^B) what
-    is left is to minimise 2 r - r^2 + k B w^2 over w; for lambda -> 0, w (1+w)^{B+1} = sqrt(delta), which bounds w
-    from above at any lambda.
+    Where it is not 0, delta q^2 = s^2 = w (1+w) at any lambda, which ties the norms of the head, of the first layer
+    times sqrt(delta) and, for small w, of the blocks. With k = lambda K and r = min(1, k sqrt(delta) / (1+w)^B), w
+    minimises 2 r - r^2 + k B w^2. For lambda -> 0, w (1+w)^{B+1} = sqrt(delta), which bounds w from above at any
+    lambda.
 
     Args:
         weight_decay: lambda >= 0, as torch's SGD applies it; 0 means the limit.

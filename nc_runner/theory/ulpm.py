@@ -37,7 +37,7 @@ def ulpm_symmetric_gap(
         t: time, at least 0; its natural logarithm, of any size and sign, if `log_time`.
         num_classes: K, at least 2.
         per_class: n, at least 1.
-        gap0: z0 = z(0) > 0. At 0 gradient flow stays, and a negative gap goes there.
+        gap0: z0 = z(0) > 0. At a gap of 0 gradient flow stays; a negative one goes there.
         scale: s > 0.
         log_time: whether t is log t.
 
@@ -80,7 +80,7 @@ def ulpm_saddle_gap(
     Raises:
         ValueError: an argument out of range.
     """
-    # The equation of two classes of one sample each.
+    # The same equation as for two classes of one sample each.
     return ulpm_symmetric_gap(t, 2, 1, gap0, scale, log_time=log_time)
 
 

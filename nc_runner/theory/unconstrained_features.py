@@ -31,7 +31,7 @@ def ufm_optimum(
 ) -> UfmOptimum:
     """Least of mean CE + (lW/2) ||W||_F^2 + (lH/2) ||H||_F^2 over free features and a bias-free classifier.
 
-    K balanced classes of n samples, width at least K-1 (the companion of Ji et al., 2022, with weight decay)
+    K balanced classes of n samples, width at least K-1 (the model of Ji et al., 2022, with weight decay)
     [derived]. With r = sqrt(n lW lH) < 1/K:
 
         gap z = ln(1/r - K + 1),   ||W||_F^2 = (K-1) sqrt(n lH/lW) z,   ||H||_F^2 = (K-1) sqrt(n lW/lH) z,

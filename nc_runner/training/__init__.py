@@ -1,17 +1,17 @@
-"""How trials are trained: one class a method, each the whole state of a stack, moved step by step by ``stack.py``."""
+"""How trials are trained: one class for each method, the whole state of a stack, moved step by step by ``stack.py``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nc_runner.choices import Method
+from nc_runner.config.choices import Method
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from nc_runner.trials import Trial
+    from nc_runner.config.trials import Trial
 
 
 class Training(Protocol):

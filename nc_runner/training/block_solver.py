@@ -1,4 +1,4 @@
-"""Implicit steps of the layer-peeled flow without its Jacobian: features are eliminated sample by sample.
+"""Implicit steps of the layer-peeled flow without forming its Jacobian: features are eliminated sample by sample.
 
 An implicit method solves (a I - b J) v = r over and over. Given dW, a sample enters only through its own D unknowns,
 whose block a I + b W^T S_i W is the identity plus rank K. So the features are eliminated in closed form, and what is
@@ -19,7 +19,7 @@ from scipy.linalg import lu_factor, lu_solve
 
 from nc_runner.training.gradient_field import Array, Field, Linearised
 
-# Above this log of (Y - P) dt/du, which is of order 1 on the flow, a point is a solver's bad guess.
+# A point is a bad guess of the solver's if the log of an entry of (Y - P) dt/du, of order 1 on the flow, is above this.
 _BAD_GUESS = 5.0
 
 
@@ -32,7 +32,7 @@ class Shifted(NamedTuple):
 
 
 class Jacobian:
-    """J where scipy writes ``c * J`` and ``z * I - J``."""
+    """Stands for J where scipy writes ``c * J`` and ``z * I - J``."""
 
     def __init__(self, at: Linearised, factor: complex = 1.0) -> None:
         self.at, self.factor = at, factor
@@ -42,7 +42,7 @@ class Jacobian:
 
 
 class Identity:
-    """I in the same expressions."""
+    """Stands for I in the same expressions."""
 
     __array_ufunc__ = None  # numpy numbers then leave the product to __rmul__
 
@@ -69,8 +69,8 @@ class Factorised(NamedTuple):
 def factorise(matrix: Shifted) -> Factorised:
     """Eliminate the features.
 
-    With f the sample's features, r its residual, S its curvature and D_i = a I + b W^T S W:
-    D_i^-1 = (I - b W^T Q W)/a, D_i^-1 W^T S = W^T Q, S W D_i^-1 W^T S = (S - a Q)/b, all of size K beside W.
+    With S the curvature of sample i, D_i = a I + b W^T S W its block and Q = (a I + b S W W^T)^-1 S, which is [K, K]:
+    D_i^-1 = (I - b W^T Q W)/a, D_i^-1 W^T S = W^T Q, S W D_i^-1 W^T S = (S - a Q)/b.
     """
     at = matrix.at
     features, weight, residual, curvature = at.features, at.weight, at.residual, at.curvature
@@ -124,11 +124,11 @@ def solve(factorised: Factorised, right: NDArray[Any]) -> NDArray[Any]:
 
 
 def blockwise(solver: type[OdeSolver], field: Field, start: Array, end: float, **tolerances: float) -> OdeSolver:
-    """scipy's BDF or Radau on ``field`` from clock 0 to ``end``, with the algebra of this module.
+    """scipy's BDF or Radau on ``field`` from u = 0 to ``end``, with the algebra of this module.
 
-    A Jacobian is taken at the last accepted point where the solver asks for it at a bad guess: scipy keeps the one it
-    got however small it makes the step, and with one of size e^30 no step is small enough. That happens where a pair
-    of classes comes into play, the logits being so large that its pull grows from 0 to all within a step.
+    Where the solver asks for a Jacobian at a bad guess, it gets that of the last accepted point: scipy keeps a Jacobian
+    while it makes the step smaller, and with one of size e^30 no step is small enough. That happens where a pair of
+    classes comes into play: the logits are so large that its share of the gradient grows from nothing to all in a step.
     """
     made = solver(field, 0.0, start, end, jac=lambda u, y: scipy.sparse.identity(len(y), format="csc"), **tolerances)
 
@@ -140,5 +140,5 @@ def blockwise(solver: type[OdeSolver], field: Field, start: Array, end: float, *
     made.jac, made.J, made.I = jacobian, jacobian(0.0, start), Identity()
     made.lu, made.solve_lu = factorise, solve
     if isinstance(made, BDF):
-        made.D[2:] = 0  # uninitialised by scipy; never used as it is, but subtracted from
+        made.D[2:] = 0  # scipy leaves it uninitialised, and computes with it before it is set
     return made

@@ -1,7 +1,7 @@
 """A search for critical points of the layer-peeled loss on a sphere: one step, one epoch.
 
-The start flows until ``flow.log_time``, which takes it past saddles it would not find at random, and is searched from
-there, on the sphere it has come to.
+Gradient flow first takes the start to ``flow.log_time``, near saddles that a random point would not lead to. The search
+begins there, on the sphere through that point.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
+from nc_runner.config.trials import Trial
 from nc_runner.training.gradient_field import Field
 from nc_runner.training.peeled import PeeledTraining
 from nc_runner.training.sphere import nearest_critical_point
-from nc_runner.trials import Trial
 
 
 class CriticalPointSearch(PeeledTraining):
@@ -32,7 +32,7 @@ class CriticalPointSearch(PeeledTraining):
         return self.step > 0
 
     def advance(self) -> None:
-        """Search."""
+        """Flow and search, for every trial."""
         end = math.expm1(self.config.flow.log_time)
         for flat in self.network.flat:
             flowed = solve_ivp(lambda _, x: self.field.velocity(x), (0, end), flat.numpy(), method="LSODA")

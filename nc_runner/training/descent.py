@@ -1,7 +1,7 @@
 """Gradient descent on unconstrained layer-peeled models, to be compared with gradient flow.
 
 The step size rises linearly over the warm-up and is constant from then on, as the loss is sharpest at the start; t is
-the sum of the step sizes. The step of a small model is all overhead, so this one is eleven numpy calls for a whole
+the sum of the step sizes. The step of a small model is all overhead, so this one is a dozen numpy calls for a whole
 stack and nothing else. An epoch is a step, and ``advance`` takes many at a time.
 """
 
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nc_runner.choices import Reduction
+from nc_runner.config.choices import Reduction
+from nc_runner.config.trials import Trial
 from nc_runner.training.peeled import PeeledTraining
-from nc_runner.trials import Trial
 
 _STEPS_AT_A_TIME = 2_000  # a few tens of milliseconds
 
@@ -38,7 +38,7 @@ class GradientDescent(PeeledTraining):
         self._reach(step)
 
     def advance(self) -> None:
-        """Steps up to the next epoch to be measured, but no more than take a moment."""
+        """Steps up to the next epoch to be measured, but at most ``_STEPS_AT_A_TIME``."""
         next_probe = min(epoch for epoch in self.probe_epochs if epoch > self.step)
         steps = min(_STEPS_AT_A_TIME, next_probe - self.step)
         features, weight = (self.network.params[name].numpy() for name in ("1.features", "2.weight"))

@@ -1,8 +1,8 @@
-"""Gradient flow of unconstrained layer-peeled models by a stiff solver, to times far past any descent's.
+"""Gradient flow of unconstrained layer-peeled models by a stiff solver, to times that no descent reaches.
 
 An epoch is an output time; they are evenly spaced in log(1 + log(1 + t)). Trials are integrated one by one, each with
-its own steps, in float64 on the CPU. Nothing is drawn at random, so an interrupted flow is taken up by integrating
-again to where it stood, which gives the same bits.
+its own steps, in float64 on the CPU. Nothing in it is random, so an interrupted flow is integrated again to where it
+stood, which gives the same bits.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch
 from scipy.integrate import BDF, LSODA, OdeSolver, Radau
 from torch import Tensor
 
-from nc_runner.choices import Clock, Reduction, Solver
-from nc_runner.config import Config
+from nc_runner.config.choices import Clock, Reduction, Solver
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import Trial
 from nc_runner.training.block_solver import blockwise
 from nc_runner.training.gradient_field import Array, Field, clock_at, dense_jacobian, time_at
 from nc_runner.training.peeled import PeeledTraining
-from nc_runner.trials import Trial
 
 LARGEST_DENSE = 1500  # unknowns up to which LSODA with a dense Jacobian is as fast as BDF by blocks
 
@@ -76,7 +76,7 @@ class GradientFlow(PeeledTraining):
 
 
 def integrate_to(solver: OdeSolver, u: float, clock: Clock) -> Array:
-    """The solver's y at the clock's reading u, which it has not passed by more than its last step.
+    """The solver's y at the clock's reading u, which at most its last step has passed.
 
     Raises:
         RuntimeError: the solver gave up.
@@ -85,7 +85,7 @@ def integrate_to(solver: OdeSolver, u: float, clock: Clock) -> Array:
         message = solver.step()
         if solver.status == "failed":
             raise RuntimeError(
-                f"the solver gave up at log(1 + t) = {time_at(clock, solver.t)[0]:.6g} ({message}) "
-                "Another flow.solver, or a larger flow.rtol, may get past it."
+                f"the solver gave up at log(1 + t) = {time_at(clock, solver.t)[0]:.6g} ({message}); another "
+                "flow.solver, or a larger flow.rtol, may get past it"
             )
     return np.asarray(solver.y if solver.t == u else solver.dense_output()(u))

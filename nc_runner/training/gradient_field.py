@@ -7,10 +7,10 @@ The state x stacks the features H^T [N, D] on the weight W [K, D]; the flow is (
 Three things let float64 follow it to t = e^1000000:
 
 - The clock u may be t, log(1 + t) or log(1 + log(1 + t)), all 0 at t = 0.
-- (Y - P) dt/du is formed from logarithms: off the label exp(log p + log(s dt/du)), on it minus their sum, so that
-  1 - p, however small, and dt/du, however large, meet before either is rounded.
-- The solver sees y = x / sqrt(1 + log(1 + t)), which stays of order 1, as ||x||^2 grows like log t. With x itself an
-  entry that is 0 is held to the absolute tolerance while the rounding of its neighbours grows past it.
+- (Y - P) s dt/du is formed from logarithms: exp(log p + log(s dt/du)) off the label, minus their sum on it. So the
+  product is right however small 1 - p and however large dt/du.
+- The solver sees y = x / sqrt(1 + log(1 + t)), which stays of order 1, as ||x||^2 grows like log t. In x itself, an
+  entry that is 0 would be held to the absolute tolerance while the rounding of the other entries grows past it.
 
 The derivative is written out, as at logits of 1e6 a difference quotient of exp is rounding: docs/gradient-flow.md.
 """
@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from torch import Tensor
 
-from nc_runner.choices import Clock
+from nc_runner.config.choices import Clock
 
 Array = NDArray[np.float64]
 
-# On the flow (Y - P) dt/du is of order 1. A solver's guess can be off by any power; held to e^30 it is still far
-# off, which the solver notices, but finite.
+# On the flow (Y - P) dt/du is of order 1. At a solver's guess it can be off by any factor. Capped at e^30 it is finite,
+# and still so far off that the solver rejects the guess.
 LARGEST_EXPONENT = 30.0
 
 
@@ -58,7 +58,7 @@ class Linearised(NamedTuple):
     weight: Array  # [K, D]
     residual: Array  # (Y - P) s dt/du [N, K]
     curvature: Array  # (diag p - p p^T) s dt/du of each sample [N, K, K]
-    shrinking: float  # of the scale: d log sqrt(1 + log(1 + t)) / du
+    shrinking: float  # d log sqrt(1 + log(1 + t)) / du, the rate at which y = x / scale shrinks where x stands still
     overshoot: float  # largest log of an entry of residual off the label
 
 
@@ -67,7 +67,11 @@ class Field:
     """The flow of one model.
 
     Attributes:
-        labels: int64 [N]. classes: K. width: D. loss_scale: s, 1 for the summed cross-entropy and 1/N for the mean.
+        labels: int64 [N].
+        classes: K.
+        width: D.
+        loss_scale: s, 1 for the summed cross-entropy and 1/N for the mean.
+        clock: u as a function of t.
     """
 
     labels: NDArray[np.int64]

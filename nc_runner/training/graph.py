@@ -1,4 +1,4 @@
-"""A training step as a CUDA graph: the whole step is one launch, so a GPU waits for no Python."""
+"""A training step as a CUDA graph: the whole step is one launch, so the GPU never waits for Python."""
 
 from __future__ import annotations
 

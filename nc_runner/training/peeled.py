@@ -1,4 +1,4 @@
-"""What the ways to move an unconstrained layer-peeled model have in common."""
+"""What gradient flow, gradient descent and the search for critical points of layer-peeled models have in common."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from nc_runner.config.trials import Trial
 from nc_runner.models.ulpm import ULPM
 from nc_runner.training.probes import probe_epochs
-from nc_runner.trials import Trial
 
 
 class PeeledTraining:
     """A stack of models, float64, on the CPU; a step is an epoch.
 
     Args:
-        trials: the stack. x: inputs [N, ...], not looked at. y: labels int64 [N].
+        trials: the stack.
+        x: inputs [N, ...], not looked at.
+        y: labels int64 [N].
     """
 
     between_epochs = True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nc_runner.choices import Method, Spacing
-from nc_runner.config import Config
+from nc_runner.config.choices import Method, Spacing
+from nc_runner.config.schema import Config
 
 
 def probe_epochs(config: Config) -> set[int]:

@@ -1,4 +1,4 @@
-"""A stack by minibatch or full-batch SGD with momentum: torch's ``SGD``, with a step size and weight decay a trial.
+"""A stack by minibatch or full-batch SGD with momentum, as torch's ``SGD``; each trial has its own step size and decay.
 
 One :class:`SGD` is the whole state of a stack. It moves one step at a time, can be stopped between any two
 steps, and its ``state`` restores it bit for bit.
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_runner.choices import CONVOLUTIONAL, Precision
+from nc_runner.config.choices import CONVOLUTIONAL, Precision
+from nc_runner.config.trials import Trial
 from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.graph import CapturedUpdate
 from nc_runner.training.probes import probe_epochs
-from nc_runner.trials import Trial
 
 DTYPES = {Precision.float32: torch.float32, Precision.float64: torch.float64}
 
@@ -27,9 +27,9 @@ class SGD:
     """A stack in training.
 
     Args:
-        trials: the stack, of equal :func:`~nc_runner.trials.stack_key`.
-        x: inputs [N, D], or images [N, C, H, W], which networks without convolutions see as [N, C*H*W]; y: labels
-            int64 [N]. Both are moved to ``device`` once.
+        trials: the stack, of equal :func:`~nc_runner.config.stacks.stack_key`.
+        x: inputs [N, D], or images [N, C, H, W], which networks without convolutions see as [N, C*H*W].
+        y: labels int64 [N]. Both are moved to ``device`` once.
         dtype: of parameters and data, in place of ``train.precision``.
     """
 
@@ -149,7 +149,7 @@ class SGD:
             self.lr.copy_(self.initial_lr * train.lr_gamma**drops)
             self.drops = drops
         seeds = [trial.seed for trial in self.trials]
-        if self.batch_size == samples:  # one batch has no order, and the same order keeps its sums the same
+        if self.batch_size == samples:  # a full batch needs no order; a fixed one keeps its sums the same
             if self.order is None:
                 self.order = torch.arange(samples, device=self.device)[:, None].expand(-1, len(seeds))
             return
@@ -169,8 +169,8 @@ class SGD:
     def _rows(self, of: Tensor, batch: Tensor) -> Tensor:
         """Each trial's rows of ``of [N, *shape]``, [B, T, *shape].
 
-        In memory a trial's rows of numbers lie together, as products like them, and a sample's images of all trials, as
-        convolutions do. Of the full batch, whose order is the data's own, it is a view of the data.
+        In memory the vectors of a trial lie together, which suits matrix products, and images lie sample by sample,
+        those of all trials side by side, which suits convolutions. The full batch is a view of the data in their order.
         """
         if len(batch) == len(of):
             return of.unsqueeze(1).expand(-1, len(self.trials), *of.shape[1:])

@@ -1,7 +1,7 @@
 """The summed cross-entropy of the layer-peeled model on a sphere ||W||^2 + ||H||^2 = rho^2: gradient and Hessian.
 
-With g the gradient and B the Hessian in space, n = x/rho and mu = (x . g)/rho^2, the Riemannian gradient is g - mu x,
-and the Riemannian Hessian at a critical point (I - n n^T)(B - mu I)(I - n n^T). [derived]
+With g the Euclidean gradient, B the Euclidean Hessian, n = x/rho and mu = (x . g)/rho^2, the Riemannian gradient is
+g - mu x, and the Riemannian Hessian at a critical point is (I - n n^T)(B - mu I)(I - n n^T). [derived]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def riemannian_gradient(field: Field, x: Array) -> Array:
 
 
 def riemannian_hessian_eigenvalues(field: Field, x: Array) -> Array:
-    """Ascending [P - 1], without the one of the direction off the sphere."""
+    """Eigenvalues of the Riemannian Hessian at a critical point, ascending [P - 1], without the radial direction."""
     gradient = -field.velocity(x)
     shifted = hessian(field, x)
     shifted[np.diag_indices_from(shifted)] -= (x @ gradient) / (x @ x)
@@ -28,14 +28,14 @@ def riemannian_hessian_eigenvalues(field: Field, x: Array) -> Array:
 
 
 def hessian(field: Field, x: Array) -> Array:
-    """Of the loss, in space [P, P]; ``field`` has the clock t."""
+    """Euclidean Hessian of the loss [P, P]; the clock of ``field`` has to be t."""
     return -dense_jacobian(field.linearise(0.0, x)._replace(shrinking=0.0))
 
 
 def nearest_critical_point(field: Field, start: Array) -> Array:
     """Where a least-squares descent of the Riemannian gradient from ``start`` ends on its sphere.
 
-    It goes to saddles of any index as readily as to minima; where it ends with a gradient that is not 0 there is no
+    It goes to saddles of any index as readily as to minima. If the gradient where it ends is not 0, it has found no
     critical point.
     """
     radius_squared = float(start @ start)

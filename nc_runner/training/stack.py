@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nc_runner import memory
-from nc_runner.choices import Method
-from nc_runner.config import Config
+from nc_runner.config.choices import Method
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import Trial
 from nc_runner.data import load
-from nc_runner.folder import RunFolder
-from nc_runner.training import Training, begin
-from nc_runner.trials import Trial
+from nc_runner.record.folder import RunFolder
+from nc_runner.record.tables import Outcome
+from nc_runner.training import Training, begin, memory
 
 # The network, inputs, labels and config. Any network: an experiment says which it can measure.
 Measure = Callable[[Any, Tensor, Tensor, Config], Iterable[tuple[int | None, str, Tensor]]]
 
 _REPORT_EVERY_SECONDS = 0.25
-
-
-@dataclass
-class Outcome:
-    """What a stack has produced so far: rows of the tidy table, and the epoch each diverged trial diverged at."""
-
-    rows: list[tuple[str, int, int | None, str, float]] = field(default_factory=list)
-    diverged: dict[str, int] = field(default_factory=dict)
-    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,10 +37,10 @@ class Report:
 
 
 def prepare_process() -> None:
-    """Settings that change numbers or their price, alike in every process that trains.
+    """Settings that change numbers or speed, the same in every process that trains.
 
-    Flushing denormals matters for speed: the weights of a dead network decay into them and each operation on
-    them then takes a hundred times as long.
+    Denormals are flushed to zero for speed: the weights of a dead network decay into them, and an operation on them
+    takes a hundred times as long.
     """
     torch.set_flush_denormal(True)
     torch.backends.cuda.matmul.allow_tf32 = False

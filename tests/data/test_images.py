@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from real_images import real_data
 
-from nc_runner.choices import DataName
-from nc_runner.config import DataConfig
+from nc_runner.config.choices import DataName
+from nc_runner.config.schema import DataConfig
 from nc_runner.data import image_sources, images, load
 from nc_runner.errors import UserError
 

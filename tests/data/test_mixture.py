@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-from nc_runner.choices import DataName, Means
-from nc_runner.config import DataConfig
+from nc_runner.config.choices import DataName, Means
+from nc_runner.config.schema import DataConfig
 from nc_runner.data import gaussian_mixture, load
 from nc_runner.metrics import class_means, total_cluster_variation
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from nc_runner.choices import DataName
-from nc_runner.config import DataConfig
+from nc_runner.config.choices import DataName
+from nc_runner.config.schema import DataConfig
 from nc_runner.data import balanced, conic_hull, load, teacher
 from nc_runner.data.synthetic import conic_hull_labels
 

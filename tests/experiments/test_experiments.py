@@ -6,13 +6,15 @@ import pytest
 from conftest import nc_run, smoke_overrides
 from rich.console import Console
 
-from nc_runner import experiments, report
-from nc_runner.check import check
-from nc_runner.commands import compose
-from nc_runner.configs import SCALES, conf_dir, experiment_names
-from nc_runner.folder import RunFolder
-from nc_runner.papers import PAPERS
-from nc_runner.trials import make_trials
+from nc_runner import experiments
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.check import check
+from nc_runner.config.compose import SCALES, conf_dir, experiment_names
+from nc_runner.config.trials import make_trials
+from nc_runner.experiments.papers import PAPERS
+from nc_runner.record.folder import RunFolder
+from nc_runner.run.judge import draw_and_judge
+from nc_runner.run.results import read_results
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -24,7 +26,8 @@ def test_it_composes_at_every_scale_and_its_file_says_how_to_run_it(name: str) -
         check(config)
         assert config.experiment == name
         assert make_trials(config)
-    assert experiments.load(name).paper in PAPERS
+    assert experiments.load(name).paper == experiments.wing(name)
+    assert experiments.wing(name) in PAPERS
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -36,8 +39,11 @@ def test_it_runs_draws_and_draws_the_same_again(name: str, tmp_path: Path) -> No
     folder = RunFolder(tmp_path / "run")
     drawn = {path.name: path.read_bytes() for path in (folder.path / "figures").iterdir()}
     assert any(figure.endswith(".png") for figure in drawn)
+    assert {Path(figure).stem for figure in drawn if figure.endswith(".png")} == {
+        Path(figure).stem for figure in drawn if figure.endswith(".md")
+    }
     claims = folder.read_json("claims.json")
     assert len({claim["id"] for claim in claims}) == len(claims) > 0
-    report.draw_and_judge(folder, report.read_results([folder]), experiments.load(name), Console(quiet=True))
+    draw_and_judge(folder, read_results([folder]), experiments.load(name), Console(quiet=True))
     assert {path.name: path.read_bytes() for path in (folder.path / "figures").iterdir()} == drawn
     assert folder.read_json("claims.json") == claims

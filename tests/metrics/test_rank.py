@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from nc_runner.choices import Norm
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import Norm
+from nc_runner.config.schema import ModelConfig
 from nc_runner.metrics import (
     numerical_rank,
     rank_tcv_bound,

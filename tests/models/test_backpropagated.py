@@ -5,8 +5,8 @@ import torch
 from reference import as_torch, linears, loss_of
 from torch import nn
 
-from nc_runner.choices import Activation, LossName, ModelName, Norm
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import Activation, LossName, ModelName, Norm
+from nc_runner.config.schema import ModelConfig
 from nc_runner.metrics import rank_tcv_bound, relative_rank_distance
 from nc_runner.models import MLP, ResidualMLP, build
 

@@ -5,8 +5,8 @@ import torch
 from convolutional_reference import as_plain, forward, matched
 from torch.nn import functional
 
-from nc_runner.choices import Activation, ModelName
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import Activation, ModelName
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import ConvolutionalNetwork, convolutional
 
 CPU = torch.device("cpu")

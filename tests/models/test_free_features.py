@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from nc_runner.choices import ModelName
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import ModelName
+from nc_runner.config.schema import ModelConfig
 from nc_runner.models import MLP, FreeFeatures, build
 from nc_runner.theory import min_cross_entropy
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from nc_runner.choices import ModelName, Start
-from nc_runner.config import ModelConfig
+from nc_runner.config.choices import ModelName, Start
+from nc_runner.config.schema import ModelConfig
 from nc_runner.metrics import margin_ratio
 from nc_runner.models import ULPM
 

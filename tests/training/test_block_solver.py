@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.integrate import BDF, Radau
 
-from nc_runner.choices import Clock
+from nc_runner.config.choices import Clock
 from nc_runner.training.block_solver import Identity, Jacobian, Shifted, blockwise, factorise, solve
 from nc_runner.training.gradient_field import Field, dense_jacobian
 

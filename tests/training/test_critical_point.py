@@ -6,7 +6,8 @@ import torch
 from peeled import peeled
 from torch import Tensor
 
-from nc_runner.choices import Method, Start
+from nc_runner.config.choices import Method, Start
+from nc_runner.config.trials import make_trials
 from nc_runner.data import load
 from nc_runner.models.ulpm import SADDLE
 from nc_runner.training.critical_point import CriticalPointSearch
@@ -17,7 +18,6 @@ from nc_runner.training.sphere import (
     riemannian_gradient,
     riemannian_hessian_eigenvalues,
 )
-from nc_runner.trials import make_trials
 
 LABELS = torch.arange(4)
 FIELD = Field.of_summed_loss(LABELS, 4, 4)

@@ -3,10 +3,10 @@ import torch
 from peeled import peeled
 from torch.nn.functional import cross_entropy
 
-from nc_runner.choices import Method, Reduction
+from nc_runner.config.choices import Method, Reduction
+from nc_runner.config.trials import make_trials
 from nc_runner.data import load
 from nc_runner.training.descent import GradientDescent
-from nc_runner.trials import make_trials
 
 
 def descent(seeds: list[int], reduction: Reduction, **changes: float) -> GradientDescent:

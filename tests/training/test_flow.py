@@ -11,12 +11,12 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from nc_runner import theory
-from nc_runner.choices import Clock, Method, Reduction, Solver, Start
-from nc_runner.config import Config
+from nc_runner.config.choices import Clock, Method, Reduction, Solver, Start
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import make_trials
 from nc_runner.data import load
 from nc_runner.training.flow import GradientFlow, integrate_to, make_field
 from nc_runner.training.gradient_field import clock_at
-from nc_runner.trials import make_trials
 
 
 def flow(config: Config) -> GradientFlow:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nc_runner.choices import Clock
+from nc_runner.config.choices import Clock
 from nc_runner.training.gradient_field import Field, clock_at, dense_jacobian, time_at
 
 LABELS = torch.tensor([0, 1, 2, 0, 1, 2])

@@ -1,7 +1,7 @@
 import pytest
 
-from nc_runner.choices import Method, Spacing
-from nc_runner.config import Config, TrainConfig
+from nc_runner.config.choices import Method, Spacing
+from nc_runner.config.schema import Config, TrainConfig
 from nc_runner.training.probes import probe_epochs
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from real_images import real_data
 
-from nc_runner.commands import compose
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.trials import make_trials
 from nc_runner.data import load
 from nc_runner.training import begin
-from nc_runner.trials import make_trials
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ import torch
 from reference import as_torch, linears, loss_of
 from torch import nn
 
-from nc_runner.choices import Activation, DataName, LossName, ModelName, Norm, Precision
-from nc_runner.config import Config
+from nc_runner.config.choices import Activation, DataName, LossName, ModelName, Norm, Precision
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import make_trials
 from nc_runner.data import load
 from nc_runner.rng import minibatch_order
 from nc_runner.theory import min_cross_entropy
 from nc_runner.training.sgd import SGD
-from nc_runner.trials import make_trials
 
 CPU = torch.device("cpu")
 

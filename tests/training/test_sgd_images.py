@@ -6,11 +6,12 @@ from convolutional_reference import as_plain, forward, matched
 from torch import Tensor
 from torch.nn import functional
 
-from nc_runner.choices import DataName, ModelName, Norm
-from nc_runner.config import Config, DataConfig, ModelConfig, TrainConfig
+from nc_runner.config.choices import DataName, ModelName, Norm
+from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
+from nc_runner.config.stacks import make_stacks
+from nc_runner.config.trials import make_trials
 from nc_runner.rng import minibatch_order
 from nc_runner.training.sgd import SGD
-from nc_runner.trials import make_stacks, make_trials
 
 CPU = torch.device("cpu")
 

@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nc_runner.choices import Norm
-from nc_runner.config import Config
-from nc_runner.experiments import geometry
-from nc_runner.folder import RunFolder
+from nc_runner.config.choices import Norm
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import make_trials
+from nc_runner.experiments.measures import geometry
 from nc_runner.models import MLP
+from nc_runner.record.folder import RunFolder
 from nc_runner.training.stack import run_stack
-from nc_runner.trials import make_trials
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,114 @@
+"""The plain words of the command line, each with the words that explain it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nc_runner.cli.listing import list_experiments
+from nc_runner.errors import UserError
+from nc_runner.run.replot import existing_folder, plot
+
+
+@dataclass(frozen=True)
+class Command:
+    """A plain word.
+
+    Attributes:
+        run: takes the words after it, and gives the exit code.
+        usage: the word with what follows it.
+        summary: a few words for the list of commands.
+        help: what ``nc-run WORD --help`` says.
+    """
+
+    run: Callable[[list[str]], int]
+    usage: str
+    summary: str
+    help: str
+
+
+def cite(words: list[str]) -> int:
+    """BibTeX of an experiment's paper."""
+    from nc_runner import experiments
+    from nc_runner.experiments.papers import PAPERS
+
+    print(PAPERS[experiments.load(_one(words, "cite", "EXPERIMENT")).paper].bibtex)
+    return 0
+
+
+def resume(words: list[str]) -> int:
+    """Go on with a run that was interrupted, killed or failed."""
+    from nc_runner.config.keys import flatten
+    from nc_runner.record.folder import RunFolder
+    from nc_runner.record.provenance import elsewhere
+    from nc_runner.run.plan import make_plan
+    from nc_runner.run.results import read_config, read_overrides
+    from nc_runner.run.run import run
+
+    path = existing_folder(_one(words, "resume", "FOLDER"))
+    folder = RunFolder(path)
+    config = read_config(folder)
+    if folder.read_status().get("state") == "completed":
+        raise UserError(f"{path}: this run is completed, there is nothing to resume; nc-run plot draws it again.")
+    started = folder.read_json("provenance.json") if (path / "provenance.json").exists() else None
+    if started:
+        started_with, now_says = started["config"], flatten(config)
+        keys = [key for key in now_says if started_with.get(key) != now_says[key]]
+        if keys:
+            changes = ", ".join(f"{key} (was {started_with.get(key)}, is {now_says[key]})" for key in keys)
+            raise UserError(
+                f"{path}: its config no longer matches what it was started with: {changes}; start a new run instead."
+            )
+    plan = make_plan(config, read_overrides(folder))
+    for changed in elsewhere(started, plan.device) if started else []:
+        print(f"nc-run: {changed}; what follows will not be the same bits as an undisturbed run.", file=sys.stderr)
+    return run(plan, folder)
+
+
+def _one(words: list[str], command: str, what: str) -> str:
+    if len(words) != 1:
+        raise UserError(f"{command}: {len(words)} words were given; allowed is one {what}.")
+    return words[0]
+
+
+COMMANDS = {
+    "list": Command(
+        list_experiments,
+        "list [--json]",
+        "experiments by paper, with their time",
+        """\
+Lists every experiment under its paper: name, figure, time at scale=paper on two
+cores (~ is an estimate), and what it shows, cut to the width of the terminal.
+
+  --json    everything about them, whole, for programs""",
+    ),
+    "plot": Command(
+        plot,
+        "plot FOLDER [FOLDER ...]",
+        "figures and claims again",
+        """\
+Draws the figures and judges the claims again from the tables of a run. Nothing is
+trained. Of one folder, what is in it is replaced.
+
+Several folders, or the folder of a multirun, are put together in one figure: a
+trial that two of them have counts once, and a key on which they differ is taken as
+if one grid had varied it. Several folders go to a new one,
+outputs/EXPERIMENT/DATE_TIME_merged; a multirun's figures go into its own.""",
+    ),
+    "resume": Command(
+        resume,
+        "resume FOLDER",
+        "go on with an interrupted run",
+        """\
+Goes on with a run that was interrupted, killed or failed, from its last checkpoint,
+to the same bits as a run that nothing disturbed. Where the machine, the device or
+torch differs it says so and goes on. A config that was changed since is refused.""",
+    ),
+    "cite": Command(
+        cite,
+        "cite EXPERIMENT",
+        "BibTeX of its paper",
+        "Prints the BibTeX of the paper that an experiment reproduces.",
+    ),
+}

@@ -1,0 +1,64 @@
+"""``nc-run list``: the experiments by paper, one line each, or everything about them as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+from nc_runner.errors import UserError
+
+if TYPE_CHECKING:
+    from nc_runner.experiments.base import Experiment
+    from nc_runner.experiments.papers import Paper
+
+
+def list_experiments(words: list[str]) -> int:
+    """Every experiment by paper: its name, figure, time on two cores, and what it shows."""
+    from nc_runner import experiments
+    from nc_runner.config.compose import experiment_names
+    from nc_runner.experiments.papers import PAPERS
+
+    if words not in ([], ["--json"]):
+        raise UserError(f"list: {' '.join(words)} was given; allowed is nothing, or --json.")
+    records = {name: experiments.load(name) for name in experiment_names()}
+    if words:
+        print(json.dumps([described(name, record, PAPERS) for name, record in records.items()], indent=2))
+    else:
+        print_by_paper(records, PAPERS)
+    return 0
+
+
+def described(name: str, record: Experiment, papers: dict[str, Paper]) -> dict[str, str | list[str]]:
+    """One experiment's entry in ``--json``."""
+    paper = papers[record.paper]
+    return {
+        "name": name,
+        "paper": record.paper,
+        "title": paper.title,
+        "figure": record.figure,
+        "summary": record.summary,
+        "time": record.cost,
+        "command": f"nc-run experiment={name}",
+        "headline": list(record.headline),
+        "bibtex": paper.bibtex,
+    }
+
+
+def print_by_paper(records: dict[str, Experiment], papers: dict[str, Paper]) -> None:
+    """A heading for each paper, and under it a line for each experiment, cut where the terminal ends."""
+    columns = shutil.get_terminal_size().columns
+    fields = {name: (name, record.figure, record.cost) for name, record in records.items()}
+    widths = [max(map(len, column)) for column in zip(*fields.values(), strict=True)]
+    print(cut("Times: scale=paper on two cores (~ an estimate). Run: nc-run experiment=NAME", columns))
+    for key in sorted({record.paper for record in records.values()}, key=[*papers].index):
+        print(f"\n{cut(f'{papers[key].authors}: {papers[key].title}', columns)}")
+        for name, record in records.items():
+            if record.paper == key:
+                padded = (field.ljust(width) for field, width in zip(fields[name], widths, strict=True))
+                print(cut("  ".join([*padded, record.summary]), columns))
+
+
+def cut(text: str, columns: int) -> str:
+    """The text, or its start and three dots."""
+    return text if len(text) <= columns else f"{text[: columns - 3].rstrip()}..."

@@ -1,0 +1,83 @@
+"""Where the words of a command go: ``key=value`` to Hydra, a plain word to its command, ``--help`` to an answer.
+
+Torch is imported late, so that help and mistakes answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from nc_runner.errors import UserError, did_you_mean, refuse
+
+HELP = ("-h", "--help", "help")
+
+
+def main() -> NoReturn:
+    """Entry point of ``nc-run``."""
+    words = sys.argv[1:]
+    try:
+        code = dispatch(words)
+    except UserError as error:
+        code = refuse(error)
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # whoever read our output, head or less, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Send the command's words where they belong; the exit code."""
+    from nc_runner.cli import help
+    from nc_runner.cli.commands import COMMANDS
+
+    asked = [word for word in words if word not in HELP]
+    if not words or len(asked) < len(words):
+        if asked and asked[0] in COMMANDS:
+            return help.of_command(asked[0])
+        settings = [word for word in asked if "=" in word]
+        return help.of_keys(settings) if settings else help.of_program()
+    if words[0] in ("-V", "--version"):
+        from nc_runner.cli.version import show_version
+
+        return show_version()
+    if words[0] in COMMANDS:
+        return COMMANDS[words[0]].run(list(words[1:]))
+    if "=" not in words[0] and not words[0].startswith(("-", "+", "~")):
+        raise UserError(unknown_word(words[0], list(COMMANDS)))
+    return hydra_run()
+
+
+def unknown_word(word: str, commands: Sequence[str]) -> str:
+    """What to say of a first word that is no command; it may be an experiment's name."""
+    from nc_runner.config.compose import experiment_names
+
+    if word in experiment_names():
+        return f"{word}: is an experiment; run it with nc-run experiment={word}."
+    return f"{word}: is neither a command nor key=value; {did_you_mean(word, commands)}"
+
+
+def hydra_run() -> int:
+    """Compose, and run one job or a multirun, through Hydra."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from nc_runner.cli import hydra_job
+    from nc_runner.cli.mistakes import plain_sentence
+    from nc_runner.config.compose import conf_dir, register
+
+    register()
+    application: Callable[[], Any] = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(
+        hydra_job.run_job
+    )
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises exceptions here, and does not print them and exit
+    try:
+        application()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(plain_sentence(error)) from error
+    return hydra_job.exit_code()

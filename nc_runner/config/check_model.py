@@ -1,0 +1,150 @@
+"""Refuse, in one sentence each, what does not go with a kind of data or of network."""
+
+from __future__ import annotations
+
+from nc_runner.config.choices import (
+    CONVOLUTIONAL,
+    IMAGE_DATA,
+    Clock,
+    DataName,
+    Method,
+    ModelName,
+    Norm,
+    Solver,
+    Start,
+)
+from nc_runner.config.schema import Config
+from nc_runner.errors import UserError
+
+NETWORKS = CONVOLUTIONAL | {ModelName.mlp, ModelName.residual_mlp}
+LONGEST_T = 700.0  # log of the largest time that is a float64
+LARGEST_GIB = 8.0
+
+
+def check_residual(config: Config) -> None:
+    """Refuse what does not go with the residual network."""
+    model = config.model
+    if model.name is not ModelName.residual_mlp:
+        return
+    if model.norm is not Norm.none:
+        raise UserError(f"model.norm={model.norm.name}: model.name=residual_mlp has no BatchNorm; allowed is none.")
+    if model.depth < 2:
+        raise UserError(
+            f"model.depth={model.depth}: model.name=residual_mlp has a first layer and a head; allowed is at least 2."
+        )
+
+
+def check_images(config: Config) -> None:
+    """Refuse image data without what they need, and other data with what only images have."""
+    data = config.data
+    if data.name not in IMAGE_DATA:
+        for name in ("per_class", "path", "image_size", "channels"):
+            if (value := getattr(data, name)) is not None:
+                raise UserError(f"data.{name}={value}: data.name={data.name.name} has no images; allowed is null.")
+        return
+    if (data.path is None) is (data.name is DataName.images):
+        if data.path is None:
+            raise UserError(
+                "data.path=null: data.name=images needs to know where they are; allowed is a folder, or a name on the "
+                "Hugging Face hub."
+            )
+        raise UserError(
+            f"data.path={data.path}: data.name={data.name.name} has a source of its own; allowed is null, or "
+            "data=images."
+        )
+    if data.channels == 2:
+        raise UserError("data.channels=2: images are grey or of three colours; allowed are null, 1 and 3.")
+    if config.model.name not in NETWORKS:
+        raise UserError(
+            f"data.name={data.name.name}: model.name={config.model.name.name} looks at no inputs; allowed are the "
+            "networks, such as mlp."
+        )
+
+
+def check_head(config: Config) -> None:
+    """Refuse what does not go with several linear layers at the end, and with convolutional networks."""
+    model = config.model
+    if model.linear_layers > 1:
+        if model.name is ModelName.residual_mlp or model.name not in NETWORKS:
+            raise UserError(
+                f"model.linear_layers={model.linear_layers}: allowed is 1 with model.name={model.name.name}; mlp and "
+                "convolutional networks take more."
+            )
+        if model.linear_layers > model.depth:
+            raise UserError(
+                f"model.linear_layers={model.linear_layers}: allowed is at most model.depth={model.depth}, all layers."
+            )
+        if model.name is ModelName.mlp and model.norm is not Norm.none:
+            raise UserError(
+                f"model.linear_layers={model.linear_layers}: a BatchNorm would stand between the linear layers of mlp; "
+                "allowed is 1, or model.norm=none."
+            )
+    if model.name not in CONVOLUTIONAL:
+        return
+    if config.data.name not in IMAGE_DATA:
+        raise UserError(f"data.name={config.data.name.name}: model.name={model.name.name} sees images; allowed are "
+                        f"{', '.join(sorted(name.name for name in IMAGE_DATA))}.")  # fmt: skip
+    if model.norm is not Norm.affine:
+        raise UserError(
+            f"model.norm={model.norm.name}: model.name={model.name.name} has BatchNorm with its affine part after each "
+            "convolution, and none in its head; allowed is affine."
+        )
+    if config.train.weight_decay_first is not None:
+        raise UserError(
+            f"train.weight_decay_first={config.train.weight_decay_first:g}: model.name={model.name.name} has the same "
+            "weight decay in all layers; allowed is null."
+        )
+
+
+def check_peeled(config: Config) -> None:
+    """Refuse what does not go with the unconstrained layer-peeled model and the methods that train it alone."""
+    data, model, train, flow = config.data, config.model, config.train, config.flow
+    special = train.method in (Method.gd, Method.flow, Method.critical_point)
+    if special and model.name is not ModelName.ulpm:
+        raise UserError(f"train.method={train.method.name}: allowed with model.name=ulpm; {model.name.name} takes sgd.")
+    if train.warmup and train.method is not Method.gd:
+        raise UserError(f"train.warmup={train.warmup}: train.method=gd alone has a warm-up; allowed is 0.")
+    if model.name is not ModelName.ulpm:
+        return
+    if data.name is not DataName.balanced:
+        raise UserError(f"data.name={data.name.name}: model.name=ulpm looks at no inputs; allowed is balanced.")
+    if special:
+        for name, value in (
+            ("weight_decay", train.weight_decay),
+            ("weight_decay_first", train.weight_decay_first or 0.0),
+            ("momentum", train.momentum),
+        ):
+            if value:
+                raise UserError(f"train.{name}={value:g}: train.method={train.method.name} has none; allowed is 0.")
+    if model.start is Start.saddle and (data.classes, data.samples) != (4, 4):
+        raise UserError(
+            f"model.start=saddle: Example 3.1 of Ji et al. (2022) has four classes of one sample; allowed with "
+            f"data.classes=4 and data.samples=4, not {data.classes} and {data.samples}."
+        )
+    if model.start is not Start.normal and model.width < data.classes:
+        raise UserError(
+            f"model.width={model.width}: model.start={model.start.name} takes a dimension for each class; allowed is "
+            f"at least data.classes={data.classes}."
+        )
+    if flow.clock is Clock.t and flow.log_time > LONGEST_T:
+        raise UserError(
+            f"flow.log_time={flow.log_time:g}: with flow.clock=t allowed is at most {LONGEST_T:g}, as t overflows."
+        )
+    if special and (needed := flow_gib(config)) > LARGEST_GIB:
+        raise UserError(
+            f"model.width={model.width}: {data.samples} samples of {data.classes} classes would take about "
+            f"{needed:.0f} GiB; allowed is {LARGEST_GIB:g} GiB"
+            + (", or flow.solver=BDF." if flow.solver is Solver.LSODA else ", so a smaller width or fewer samples.")
+        )
+
+
+def flow_gib(config: Config) -> float:
+    """Memory that a trial of gd, flow or critical_point takes, roughly, in GiB."""
+    classes, samples, width = config.data.classes, config.data.samples, config.model.width
+    unknowns = (samples + classes) * width
+    numbers = 40.0 * unknowns
+    if config.train.method is Method.critical_point or config.flow.solver is Solver.LSODA:
+        numbers += 4.0 * unknowns**2
+    elif config.train.method is Method.flow:
+        numbers += 8.0 * (classes * width) ** 2 + samples * (width**2 + 2 * classes**3)
+    return 8 * numbers / 2**30

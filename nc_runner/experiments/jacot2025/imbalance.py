@@ -1,0 +1,175 @@
+"""The imbalance of consecutive linear layers in training: how fast it decays, where to, and what was predicted.
+
+All from the tables. Under SGD the imbalance D of two linear layers follows D <- (1 - eta lambda)^2 D + eta^2 q, eta the
+step size over 1 - momentum and q = ||mean over batches of S^T S - T T^T||_op (``theory.imbalance_decay``).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import torch
+
+from nc_runner import theory
+from nc_runner.config.schema import Config
+from nc_runner.experiments.base import Results
+
+LEARNT = 0.1  # [choice] of the loss of the best constant output, (K-1)/(2K), below which the loss has settled
+CLEAR = 10.0  # [choice] an imbalance is clear of its plateau where it is at least ten times as large
+LAST_SHARE = 0.2  # [choice] of the epochs before the first drop; the plateau is the median of the probes there
+FEWEST = 4  # [choice] probes for a fit
+DECAYED = 5.0  # [choice] of 2 eta lambda * steps, below which more than e^-5 of the first imbalance may be left
+
+CLOCK = ("data.samples", "data.per_class", "train.batch_size", "train.epochs", "train.lr_milestones", "train.lr_gamma")
+
+
+def one_clock(results: Results) -> bool:
+    """Whether all trials have as many steps an epoch and drop their step sizes together, as predictions assume."""
+    return all(len(results.trials[key].unique()) <= 1 for key in CLOCK if key in results.trials)
+
+
+def steps_per_epoch(config: Config) -> int:
+    """Steps that an epoch has."""
+    samples = config.data.samples
+    return math.ceil(samples / min(config.train.batch_size or samples, samples))
+
+
+def drop_epochs(config: Config) -> list[int]:
+    """Whole epochs done when the step size drops."""
+    return [math.ceil(fraction * config.train.epochs) for fraction in config.train.lr_milestones]
+
+
+def first_drop(config: Config) -> int:
+    """Epochs at the first step size."""
+    return min([*drop_epochs(config), config.train.epochs])
+
+
+def decayed(results: Results) -> bool:
+    """Whether weight decay has had its time before the step size drops, in every run: 2 eta lambda * steps."""
+    trials, train = results.trials, results.config.train
+    rate = trials.get("train.learning_rate", train.learning_rate) / (1 - trials.get("train.momentum", train.momentum))
+    times = 2 * rate * trials.get("train.weight_decay", train.weight_decay) * first_drop(results.config)
+    return one_clock(results) and bool(np.all(times * steps_per_epoch(results.config) >= DECAYED))
+
+
+def linear_pairs(results: Results) -> pd.DataFrame:
+    """One row a trial, epoch and linear layer followed by a linear one, with its imbalance and what drives it.
+
+    ``rate`` is the first step size over 1 - momentum, ``decay`` the weight decay, ``loss`` that of the probe. There are
+    none where the trials have no :func:`one_clock`.
+    """
+    train = results.config.train
+    table = results.by_layer("imbalance", "balancedness", "gradient_imbalance").dropna(subset="gradient_imbalance")
+    table = table[(table["status"] != "diverged") & (table["imbalance"] > 0) & one_clock(results)].drop(columns="loss")
+    loss = results.metrics[results.metrics["metric"] == "loss"].rename(columns={"trial": "id", "value": "loss"})
+    table = table.merge(loss[["id", "epoch", "loss"]], on=["id", "epoch"]).sort_values("epoch", kind="stable")
+    rate = table.get("train.learning_rate", pd.Series(train.learning_rate, table.index))
+    return table.assign(
+        rate=rate / (1 - table.get("train.momentum", train.momentum)),
+        decay=table.get("train.weight_decay", pd.Series(train.weight_decay, table.index)),
+    )
+
+
+def predicted(rows: pd.DataFrame, config: Config) -> pd.Series:
+    """The imbalance by the recursion, from that measured at the first of ``rows``, of one trial and layer.
+
+    Between two probes q is the mean of theirs; a drop of the step size between them splits the way there.
+    """
+    epochs, driving = rows["epoch"].to_numpy(), rows["gradient_imbalance"].to_numpy()
+    rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
+    values = [float(rows["imbalance"].iloc[0])]
+    for i, (start, end) in enumerate(pairwise(epochs)):
+        value = values[-1]
+        corners = [start, *(drop for drop in drop_epochs(config) if start < drop < end), end]
+        for a, b in pairwise(corners):
+            passed = sum(drop <= a for drop in drop_epochs(config))
+            curve = theory.imbalance_decay(
+                int(b - a) * steps_per_epoch(config),
+                value,
+                (driving[i] + driving[i + 1]) / 2,
+                rate * config.train.lr_gamma**passed,
+                decay,
+            )
+            value = float(curve.imbalance)
+        values.append(value)
+    return pd.Series(values, rows.index)
+
+
+def with_predictions(results: Results) -> pd.DataFrame:
+    """:func:`linear_pairs` from where the window begins, or the first probe without one, with two more columns.
+
+    ``predicted`` is the recursion's imbalance, ``straight`` (1 - eta lambda)^(2t) times the first imbalance, up to the
+    first drop of the step size and NaN after.
+    """
+    config, parts = results.config, []
+    for _, rows in linear_pairs(results).groupby(["id", "layer"]):
+        free = window(rows, config)
+        rows = rows[rows["epoch"] >= (free["epoch"].iloc[0] if len(free) else 0)]
+        passed = torch.tensor((rows["epoch"] - rows["epoch"].iloc[0]).to_numpy()) * steps_per_epoch(config)
+        rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
+        straight = theory.imbalance_decay(passed, 1.0, 0.0, rate, decay).kept.numpy() * rows["imbalance"].iloc[0]
+        before = rows["epoch"] <= first_drop(config)
+        parts.append(rows.assign(predicted=predicted(rows, config), straight=np.where(before, straight, np.nan)))
+    return pd.concat(parts) if parts else linear_pairs(results).assign(predicted=np.nan, straight=np.nan)
+
+
+def settled(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The rows of the last ``LAST_SHARE`` of the epochs before the first drop of the step size."""
+    return rows[rows["epoch"].between((1 - LAST_SHARE) * first_drop(config), first_drop(config))]
+
+
+def plateau(rows: pd.DataFrame, column: str, config: Config) -> float:
+    """Median of a column where the imbalance should have settled."""
+    return float(settled(rows, config)[column].median())
+
+
+def reached(rows: pd.DataFrame, config: Config) -> bool:
+    """Whether there is a plateau: where it should begin nearly nothing is left of the straight decay."""
+    straight = settled(rows, config)["straight"]
+    return len(straight) > 0 and bool(straight.iloc[0] * CLEAR <= plateau(rows, "imbalance", config))
+
+
+def window(rows: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The probes, of one trial and layer, between which the imbalance decays freely.
+
+    From the first probe at which the loss is at most ``LEARNT`` of (K-1)/(2K), to the last before the imbalance is less
+    than ``CLEAR`` times its :func:`plateau`, or the step size drops.
+    """
+    classes = config.data.classes
+    learnt = (rows["loss"] <= LEARNT * (classes - 1) / (2 * classes)).cummax()
+    low = (rows["imbalance"] < CLEAR * plateau(rows, "imbalance", config)) | (rows["epoch"] > first_drop(config))
+    return rows[learnt & ~low.cummax()]
+
+
+def fits(results: Results) -> pd.DataFrame:
+    """One row a trial and linear layer: the rate of decay fitted in the window, and the plateau.
+
+    Columns: id, layer, ``probes`` in the :func:`window`, and its ends ``first`` and ``last``; ``fitted``, the slope of
+    -log imbalance a step by least squares, NaN with fewer than ``FEWEST`` probes, and ``expected``, 2 |log(1 - eta
+    lambda)|; ``plateau``, and ``predicted_plateau`` that of the recursion; ``reached``, whether the straight decay is
+    ``CLEAR`` times below the plateau where that begins; the imbalance ``at_drop`` and ``at_end``, and ``predicted_end``
+    by the recursion.
+    """
+    config, found = results.config, []
+    for (trial, layer), rows in with_predictions(results).groupby(["id", "layer"]):
+        free = window(rows, config)
+        steps = free["epoch"] * steps_per_epoch(config)
+        slope = np.polyfit(steps, np.log(free["imbalance"]), 1)[0] if len(free) >= FEWEST else np.nan
+        before = rows[rows["epoch"] <= first_drop(config)]
+        found.append(
+            {
+                "id": trial, "layer": layer,
+                "probes": len(free), "first": free["epoch"].min(), "last": free["epoch"].max(),
+                "fitted": -slope, "expected": -2 * math.log1p(-float(rows["rate"].iloc[0] * rows["decay"].iloc[0])),
+                "plateau": plateau(rows, "imbalance", config),
+                "predicted_plateau": plateau(rows, "predicted", config),
+                "reached": reached(rows, config),
+                "at_drop": before["imbalance"].iloc[-1] if len(before) else np.nan,
+                "at_end": rows["imbalance"].iloc[-1], "predicted_end": rows["predicted"].iloc[-1],
+            }
+        )  # fmt: skip
+    names = "id layer probes first last fitted expected plateau predicted_plateau reached at_drop at_end predicted_end"
+    return pd.DataFrame(found, columns=names.split())

@@ -1,0 +1,1 @@
+"""Ji et al. 2022, "An unconstrained layer-peeled perspective on neural collapse"."""

@@ -1,0 +1,82 @@
+"""The statements on powers of log t, tables by time, and the slopes of curves against log log t."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from nc_runner.experiments.base import Results
+
+REACH = math.log(1e5)  # log t that descent with a constant step reaches: 2,000,000 steps of 0.05 [choice]
+REACH_FROM = math.log(1e3)  # where slopes over that range are fitted from [choice]
+LIMIT_FROM = 1e5  # log t from which the limit is judged [choice]
+SPAN = 3  # outputs to either side that a local slope takes in [choice]
+
+# What the caption of Figure 2 says decays: words, metric, and other readings of the same words by their metrics, which
+# are reported beside it and not judged. [choice]
+STATEMENTS = {
+    "class_mean_norms": ("variation of the centred class-mean norms", "norm_variation_class_means", {}),
+    "classifier_norms": (
+        "variation of the classifier norms",
+        "norm_variation_weights",
+        {"of centred classifiers": "norm_variation_centred_weights"},
+    ),
+    "within_class": (
+        "within-class variation, tr S_W / tr S_B",
+        "within_between_trace_ratio",
+        {"tr(S_W S_B^+)/K": "within_between_pinv_trace", "mean distance": "within_class_variation"},
+    ),
+    "class_mean_cosines": ("cosines of class means, from -1/(K-1)", "etf_cosine_deviation_class_means", {}),
+    "classifier_cosines": (
+        "cosines of centred classifiers, from -1/(K-1)",
+        "etf_cosine_deviation_centred_weights",
+        {"as they are": "etf_cosine_deviation_weights"},
+    ),
+    "self_duality": ("distance of normalised centred classifiers from class means", "self_duality_distance", {}),
+}
+
+
+def by_time(results: Results) -> pd.DataFrame:
+    """As :meth:`Results.by_epoch`, with ``log_t`` beside ``log1p_time``."""
+    table = results.by_epoch()
+    return table.assign(log_t=table["log1p_time"] + np.log(-np.expm1(-table["log1p_time"])))
+
+
+def flows(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of gradient flows."""
+    return table[table["train.method"] == "flow"]
+
+
+def descents(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of gradient descents."""
+    return table[table["train.method"] == "gd"]
+
+
+def fitted_slope(rows: pd.DataFrame, metric: str, low: float, high: float, clock: str = "log_t") -> float:
+    """Of log ``metric`` against log ``clock`` by least squares over low <= clock <= high; NaN for under three points.
+
+    A clock is the log of a time, so the slope is a power of log t.
+    """
+    rows = rows[rows[clock].between(low, high) & (rows[metric] > 0)]
+    if len(rows) < 3:
+        return math.nan
+    return float(np.polyfit(np.log(rows[clock]), np.log(rows[metric]), 1)[0])
+
+
+def local_slopes(rows: pd.DataFrame, metric: str) -> pd.Series:
+    """d log ``metric`` / d log log t at each row of one trial, over ``SPAN`` rows to either side; NaN at the ends."""
+    positive = rows[metric].where(rows[metric] > 0)
+    log_metric, log_log_t = np.log(positive), np.log(rows["log_t"].where(rows["log_t"] > 0))
+    rise = log_metric.shift(-SPAN) - log_metric.shift(SPAN)
+    return pd.Series(rise / (log_log_t.shift(-SPAN) - log_log_t.shift(SPAN)), index=rows.index)
+
+
+def spread(values: list[float]) -> str:
+    """The least and largest of numbers in words, or the one they all are; NaN is left out."""
+    found = [value for value in values if not math.isnan(value)]
+    if not found:
+        return "not measured"
+    low, high = f"{min(found):.3f}", f"{max(found):.3f}"
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,1 @@
+"""Measurements that experiments of several papers share."""

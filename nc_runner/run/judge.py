@@ -1,0 +1,83 @@
+"""From the tables to figures and verdicts: the end of every run, and all of ``nc-run plot``."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from nc_runner.config.compose import changed_from_paper
+from nc_runner.experiments.base import Claim, Experiment, Results, Verdict
+from nc_runner.figures import style_path
+from nc_runner.figures.drawing import add_caption
+from nc_runner.figures.movie import images
+from nc_runner.record.folder import RunFolder
+
+log = logging.getLogger(__name__)
+
+VERDICT_COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", Verdict.undecided: "yellow"}
+
+
+def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, console: Console) -> None:
+    """Judge the claims and draw the figures into ``folder``, and print what came out."""
+    claims = experiment.claims(results)
+    folder.write_json("claims.json", [claim.record(experiment.paper) for claim in claims])
+    draw(folder, results, experiment)
+    print_claims(claims, console)
+    for warning in experiment.warnings(results) if experiment.warnings else []:
+        console.print(Text(f"Warning: {warning}", "yellow"), soft_wrap=True)
+        log.warning("%s", warning)
+    if results.config.scale.name not in ("paper", "cpu"):
+        console.print(
+            f"scale={results.config.scale.name}: not the paper's sizes, so the verdicts are about these alone."
+        )
+    console.print(f"Trials: {statuses(results)}.")
+    console.print(f"Figures and tables: {folder.path}", soft_wrap=True)
+
+
+def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
+    """Write every figure with its caption under it and its notes beside it, and every movie."""
+    mpl.use("Agg")
+    sizes = changed_from_paper(results.config)
+    with plt.style.context(style_path()):
+        for name, drawing in experiment.figures(results).items():
+            add_caption(drawing.figure, drawing.caption)
+            folder.write_drawing(name, dataclasses.replace(drawing, notes=[*drawing.notes, sizes]))
+            plt.close(drawing.figure)
+        for name, frames in (experiment.movie(results) if experiment.movie else {}).items():
+            folder.write_movie(name, images(frames))
+
+
+def statuses(results: Results) -> str:
+    """How many trials ended in which status, and what it means."""
+    target = results.config.train.target_accuracy
+    meaning = {
+        "interpolated": f"training accuracy {target:g} or more",
+        "underfit": f"less than {target:g}",
+        "diverged": "loss not finite",
+        "unfinished": "not trained to the end",
+        "measured": "nothing to train",
+    }
+    counts = results.trials["status"].value_counts()
+    return ", ".join(f"{count} {status} ({meaning[str(status)]})" for status, count in counts.items())
+
+
+def print_claims(claims: Sequence[Claim], console: Console) -> None:
+    """Print the claims as a table, with a colour for each verdict."""
+    if not claims:
+        return
+    table = Table(title="Claims", title_justify="left", show_lines=True)
+    table.add_column("statement", ratio=4)
+    table.add_column("expected", ratio=3)
+    table.add_column("measured", ratio=3)
+    table.add_column("verdict", min_width=10)
+    for claim in claims:
+        verdict = Text(claim.verdict.value, VERDICT_COLOURS[claim.verdict])
+        table.add_row(Text(claim.statement), Text(claim.expected), Text(claim.measured), verdict)
+    console.print(table)

@@ -1,0 +1,90 @@
+"""The plan of a run: everything decided and validated once, before anything is written, and then handed down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from nc_runner import data, experiments
+from nc_runner.config.check import check
+from nc_runner.config.choices import Device
+from nc_runner.config.compose import check_scale, composed
+from nc_runner.config.keys import overridden_keys, to_config
+from nc_runner.config.schema import Config
+from nc_runner.config.stacks import make_stacks
+from nc_runner.config.trials import Trial, make_trials
+from nc_runner.errors import UserError
+from nc_runner.experiments.base import Experiment
+from nc_runner.run.workers import worker_count
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Attributes:
+        config: of the whole run.
+        overrides: the command line's words, ``key=value``, from which the config was composed.
+        experiment: what is measured, drawn and claimed.
+        trials: every point of the grid with every seed.
+        stacks: the trials that train together, by the id of the first of them.
+        device: where they train.
+        jobs: processes that train them.
+        data: the SHA-256 of each data set, by its keys on one line.
+    """
+
+    config: Config
+    overrides: Sequence[str]
+    experiment: Experiment
+    trials: list[Trial]
+    stacks: dict[str, list[Trial]]
+    device: torch.device
+    jobs: int
+    data: dict[str, str]
+
+    def stacks_at(self, scale: str) -> dict[str, list[Trial]]:
+        """The stacks of the same command at another scale."""
+        words = [word for word in self.overrides if not word.startswith("scale=")]
+        config = to_config(composed([*words, f"scale={scale}"]))
+        return stacks_by_name(make_trials(config, overridden_keys(words)), self.device)
+
+
+def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
+    """Refuse what cannot run, and decide everything else.
+
+    Args:
+        overrides: the command line's words; a key they set replaces the axis of the grid that varies it.
+
+    Raises:
+        UserError: a value is not allowed, the data are not there, or the experiment cannot run with a trial's config.
+    """
+    experiment = experiments.load(config.experiment)
+    check_scale(config)
+    check(config)
+    device = choose_device(config.device)
+    trials = make_trials(config, overridden_keys(overrides))
+    if experiment.check:
+        for trial in trials:
+            experiment.check(trial.config)
+    checksums = data.checksums(trial.config.data for trial in trials)
+    stacks = stacks_by_name(trials, device)
+    jobs = worker_count(config.jobs, len(stacks), device)
+    return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums)
+
+
+def stacks_by_name(trials: Sequence[Trial], device: torch.device) -> dict[str, list[Trial]]:
+    """The stacks of these trials on a device, each by the id of its first trial."""
+    return {stack[0].id: stack for stack in make_stacks(trials, cuda=device.type == "cuda")}
+
+
+def choose_device(device: Device) -> torch.device:
+    """The device to train on.
+
+    Raises:
+        UserError: device=cuda on a machine without one.
+    """
+    if device is Device.cuda and not torch.cuda.is_available():
+        raise UserError("device=cuda: torch sees no GPU on this machine; allowed here are auto and cpu.")
+    return torch.device("cuda" if device is not Device.cpu and torch.cuda.is_available() else "cpu")

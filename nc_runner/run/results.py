@@ -1,0 +1,82 @@
+"""A run folder read back: its config, and the tables that figures and claims are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from nc_runner.config.compose import load_saved
+from nc_runner.config.keys import flatten, replace, to_config
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import effective
+from nc_runner.errors import UserError
+from nc_runner.experiments.base import Results
+from nc_runner.record.folder import RunFolder
+
+# Versions before 0.2 saved configs whose sizes were chosen by resolvers of their own.
+OLD_RESOLVERS = ("${at_scale:", "${case:")
+
+
+def read_config(folder: RunFolder) -> Config:
+    """The config of a run, as Hydra saved it; of a run of an old version, as its provenance has it.
+
+    Raises:
+        UserError: not a run folder, or an unreadable config.
+    """
+    path = folder.path / ".hydra" / "config.yaml"
+    if not path.is_file():
+        raise UserError(
+            f"{folder.path}: is not a run folder (it has no .hydra/config.yaml); allowed are folders that nc-run made."
+        )
+    try:
+        if any(old in path.read_text(encoding="utf-8") for old in OLD_RESOLVERS):
+            return replace(Config(), folder.read_json("provenance.json")["config"])
+        return to_config(load_saved(path))
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{path}: cannot be read ({str(error).splitlines()[0]}); restore the file or run the experiment again."
+        ) from error
+
+
+def read_overrides(folder: RunFolder) -> list[str]:
+    """The command line's words that a run's config was composed from, as Hydra saved them."""
+    from omegaconf import OmegaConf
+
+    words = OmegaConf.to_container(OmegaConf.load(folder.path / ".hydra" / "overrides.yaml"))
+    assert isinstance(words, list)
+    return [str(word) for word in words]
+
+
+def read_results(folders: Sequence[RunFolder]) -> Results:
+    """The tables of one run, or of several of the same experiment put together; a trial in two of them counts once.
+
+    A key on which the runs differ becomes a column of the trials' table, as if one grid had varied it.
+
+    Raises:
+        UserError: a folder that is no run, an unreadable table, runs of different experiments.
+    """
+    configs = [read_config(folder) for folder in folders]
+    names = sorted({str(config.experiment) for config in configs})
+    if len(names) > 1:
+        raise UserError(f"plot: the folders hold different experiments ({', '.join(names)}); allowed are runs of one.")
+    flats = [flatten(config) for config in configs]
+    keys = [effective(flat) for flat in flats]
+    differing = [key for key in keys[0] if any(other[key] != keys[0][key] for other in keys)]
+    trials, metrics = [], []
+    for folder, flat in zip(folders, flats, strict=True):
+        table = folder.read_trials()
+        for key in differing:
+            if key not in table.columns:
+                table.insert(3, key, str(flat[key]) if isinstance(flat[key], list) else flat[key])
+        trials.append(table)
+        metrics.append(folder.read_metrics())
+    owner = pd.concat([table["id"].to_frame().assign(folder=i) for i, table in enumerate(trials)]).drop_duplicates("id")
+    kept = [set(owner.loc[owner["folder"] == i, "id"]) for i in range(len(folders))]
+    return Results(
+        configs[0],
+        pd.concat([t[t["id"].isin(k)] for t, k in zip(trials, kept, strict=True)], ignore_index=True),
+        pd.concat([m[m["trial"].isin(k)] for m, k in zip(metrics, kept, strict=True)], ignore_index=True),
+    )

@@ -1,0 +1,106 @@
+import dataclasses
+
+import pytest
+
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.check import check
+from nc_runner.config.keys import flatten, overridden_keys, replace
+from nc_runner.config.schema import Config
+from nc_runner.config.trials import effective, make_trials, trial_id
+from nc_runner.errors import UserError
+
+GRID = {"model.norm": ["affine", "none"], "train.weight_decay": [1e-3, 1e-2]}
+
+
+def id_of(config: Config, seed: int) -> str:
+    """The id of a trial of one config."""
+    return trial_id(effective(flatten(config)), seed)
+
+
+def test_every_point_with_every_seed(small: Config) -> None:
+    trials = make_trials(dataclasses.replace(small, grid=GRID, seeds=[3, 1]))
+    assert [(*t.varied.values(), t.seed) for t in trials] == [
+        (norm, decay, seed) for norm in ("affine", "none") for decay in (1e-3, 1e-2) for seed in (3, 1)
+    ]
+    assert all(t.config.model.norm.name == t.varied["model.norm"] for t in trials)
+    assert len({t.id for t in trials}) == 8
+
+
+def test_an_override_replaces_its_axis_and_stays_a_column(small: Config) -> None:
+    small = dataclasses.replace(small, grid=GRID)
+    small.train.weight_decay = 0.5
+    trials = make_trials(small, overridden=["train.weight_decay", "experiment"])
+    assert [t.varied for t in trials] == [
+        {"model.norm": norm, "train.weight_decay": 0.5} for norm in ("affine", "none")
+    ]
+
+
+def test_keys_joined_by_commas_vary_together(small: Config) -> None:
+    grid = {"model.norm, train.batch_size": [["affine", 16], ["none", None]], "train.weight_decay": [1e-3, 1e-2]}
+    trials = make_trials(dataclasses.replace(small, grid=grid))
+    assert [tuple(t.varied.items()) for t in trials] == [
+        (("model.norm", norm), ("train.batch_size", size), ("train.weight_decay", decay))
+        for norm, size in (("affine", 16), ("none", None))
+        for decay in (1e-3, 1e-2)
+    ]
+    assert all(t.config.train.batch_size == t.varied["train.batch_size"] for t in trials)
+
+
+def test_an_override_of_one_key_leaves_its_axis_the_config_s_own_values(small: Config) -> None:
+    grid = {"model.norm,train.epochs": [["none", 5], ["none", 6]], "train.weight_decay": [1e-3, 1e-2]}
+    small.train.epochs = 7
+    trials = make_trials(dataclasses.replace(small, grid=grid), overridden=["train.epochs"])
+    assert [t.varied for t in trials] == [
+        {"model.norm": "affine", "train.epochs": 7, "train.weight_decay": decay} for decay in (1e-3, 1e-2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "data", "models"),
+    [
+        ("data=kmnist", ["kmnist"], ["resnet18", "vgg13"]),
+        ("data.name=kmnist", ["kmnist"], ["resnet18", "vgg13"]),
+        ("model=vgg13", ["mnist", "cifar10"], ["vgg13"]),
+        ("train=sgd", ["mnist", "cifar10"], ["resnet18", "vgg13"]),
+        ("data.per_class=7", ["mnist", "cifar10"], ["resnet18", "vgg13"]),
+    ],
+)
+def test_a_group_on_the_command_line_replaces_the_axis_of_its_name(
+    word: str, data: list[str], models: list[str]
+) -> None:
+    set_by_word = compose(["data=mnist", "model=resnet18", "data.per_class=9", word])
+    grid = {"data.name": ["mnist", "cifar10"], "model.name": ["resnet18", "vgg13"]}
+    trials = make_trials(dataclasses.replace(set_by_word, grid=grid), overridden_keys([word]))
+    assert [(t.config.data.name.name, t.config.model.name.name) for t in trials] == [
+        (d, m) for d in data for m in models
+    ]
+    assert all(t.config.data.samples == 10 * t.config.data.per_class for t in trials)
+
+
+def test_id_changes_with_the_numbers_and_with_nothing_else(small: Config) -> None:
+    base = id_of(small, 0)
+    assert base != id_of(small, 1)
+    for key, value in {"device": "cpu", "jobs": 2, "seeds": 9, "probes": 3}.items():
+        assert id_of(dataclasses.replace(small, **{key: value}), 0) == base
+    assert id_of(dataclasses.replace(small, data=dataclasses.replace(small.data, root="elsewhere")), 0) == base
+    assert id_of(dataclasses.replace(small, train=dataclasses.replace(small.train, epochs=4)), 0) != base
+
+
+def test_a_bad_value_in_the_grid_is_refused(small: Config) -> None:
+    with pytest.raises(UserError, match=r"train\.weight_decay=-1"):
+        make_trials(dataclasses.replace(small, grid={"train.weight_decay": [-1.0]}))
+    with pytest.raises(UserError, match=r"model\.norm"):
+        make_trials(dataclasses.replace(small, grid={"model.norm": ["sideways"]}))
+
+
+def test_a_trial_s_id_knows_its_images_by_name_and_not_where_they_lie(small: Config) -> None:
+    def named(path: str) -> str:
+        return id_of(replace(small, {"data.name": "images", "data.path": path}), 0)
+
+    assert named("/a/faces") == named("./faces") == named("faces")
+    assert named("faces") != named("cats")
+
+
+def test_where_images_lie_is_no_axis() -> None:
+    with pytest.raises(UserError, match=r"data\.root is not a key a grid can vary"):
+        check(replace(Config(), {"grid": {"data.root": ["a", "b"]}}))

@@ -1,0 +1,80 @@
+"""Tables of a linear head over training, made by hand so that every claim of the paper holds or one fails."""
+
+import math
+
+from tables import make_results
+
+from nc_runner.cli.mistakes import compose
+from nc_runner.config.keys import replace
+from nc_runner.experiments.base import Results
+from nc_runner.experiments.jacot2025.imbalance import steps_per_epoch
+
+EPOCHS, PROBES, DROP = 1000, 41, 800
+DRIVING, STEP_SIZE, DECAY = 1e-4, 0.1, 1.8e-3  # step size over 1 - momentum
+
+
+def recursion(epoch: int, steps: int, rate: float) -> float:
+    """From 2 at epoch 0 to the plateau, and again after the step size drops, one epoch at a time."""
+    value = 2.0
+    for done in range(epoch):
+        eta = STEP_SIZE * (0.1 if done >= DROP else 1.0)
+        kept = (1 - rate * eta * DECAY) ** (2 * steps)
+        plateau = eta**2 * DRIVING / (1 - (1 - eta * DECAY) ** 2)
+        value = kept * value + (1 - kept) * plateau
+    return value
+
+
+def results(
+    *, rate: float = 1.0, nonlinear: float = 0.5, factor: float = 1.0, bound: float = 3.0, nc2_power: float = 1.0,
+    nc2_rise: float = 0.0, nc1_growth: float = 1.0, resnet: bool = False, rising: bool = False, bent: float = 0.0,
+) -> Results:  # fmt: skip
+    """Two runs of the head of Figure 4: layers 0 to 3 before the linear ones 4 to 7, c3 = 16."""
+    words = ["experiment=linear_head_mlp", "scale=cpu", f"train.epochs={EPOCHS}"]
+    config = replace(compose(words), {"train.weight_decay": DECAY})
+    depth, first = 7, 3
+    if resnet:
+        config, depth, first = compose(["experiment=linear_head_resnet", "scale=smoke"]), 6, 3
+    steps, rows = steps_per_epoch(config), []
+    epochs = [1 + round((EPOCHS - 1) * i / (PROBES - 1)) for i in range(PROBES)]
+    for name in ("a", "b"):
+        for epoch in epochs:
+            rows += [[name, epoch, None, "loss", 0.3 * 0.9**epoch + 0.005], [name, epoch, None, "accuracy", 1.0]]
+            rows += [[name, epoch, None, "linear_head_condition_number", 16.0**nc2_power]]
+            for layer in range(depth + 1):
+                linear = max(layer - first, 0)
+                nc2 = 16 ** ((depth - layer) / (depth - first)) * math.exp(bent * linear * (depth - first - linear))
+                values = {
+                    "within_between_trace_ratio": 0.01
+                    * (nc1_growth**linear if layer >= first else 2.0 ** (first - layer)),
+                    "class_mean_condition_number": nc2 * math.exp(nc2_rise * layer),
+                    "negativity": 0.5,
+                }
+                if 0 < layer < depth:
+                    values["balancedness"] = values["imbalance"] = nonlinear
+                if first < layer < depth:
+                    value = recursion(epoch, steps, rate)
+                    if rising and epoch > DROP:
+                        value *= 1 + epoch
+                    values["balancedness"] = values["imbalance"] = value
+                    values["gradient_imbalance"] = DRIVING * factor
+                if layer == depth - 1:
+                    for metric, short in (
+                        ("within_between_trace_ratio", "trace_ratio"),
+                        ("class_mean_condition_number", "condition_number"),
+                    ):
+                        values[f"{short}_sharper_bound"] = bound * values[metric]
+                        values[f"{short}_bound"] = math.inf
+                rows += [[name, epoch, layer, metric, value] for metric, value in values.items()]
+        for layer in range(depth - 3, depth + 1):
+            rows += [[name, EPOCHS, layer, f"gram_{i}_{j}", float(i == j)] for i in range(10) for j in range(i, 10)]
+    trials = [["a", "interpolated", 0, EPOCHS, 0.01, 1.0], ["b", "interpolated", 1, EPOCHS, 0.01, 1.0]]
+    return make_results(config, [], trials, rows)
+
+
+def with_value(table: Results, metric: str, value: float, where: str) -> Results:
+    """The table with one metric set in the rows of a query."""
+    metrics = table.metrics.copy()
+    rows = metrics.query(where).index.intersection(metrics.index[metrics["metric"] == metric])
+    assert len(rows)
+    metrics.loc[rows, "value"] = value
+    return Results(table.config, table.trials, metrics)

@@ -1,0 +1,279 @@
+"""The simplex plane against numpy, claims and figures on made tables, and the files a movie becomes."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import Cli
+from PIL import Image
+from scipy.linalg import orthogonal_procrustes
+from torch import Tensor
+
+from nc_runner import metrics
+from nc_runner.config.schema import Config, DataConfig
+from nc_runner.experiments.base import Results, Verdict
+from nc_runner.experiments.pan2023.collapse_movie.claims import claims
+from nc_runner.experiments.pan2023.collapse_movie.figures import figures, movie
+from nc_runner.experiments.pan2023.collapse_movie.measure import drawn_samples
+from nc_runner.experiments.pan2023.movie_frames import STRIP_FRAMES, chosen, half_width, read_frames
+from nc_runner.experiments.pan2023.simplex_plane import plane_basis, simplex, simplex_plane
+from nc_runner.figures.drawing import Drawing
+from nc_runner.figures.movie import images
+from nc_runner.record.folder import RunFolder
+
+SAMPLES, WIDTH = 90, 7
+Draw = Callable[..., dict[str, Drawing]]
+
+
+def draws(classes: int, *, trials: int = 2, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Features [T, N, D], labels [N] and weights [T, K, D] with nothing to do with each other."""
+    random = torch.Generator().manual_seed(seed)
+    features = torch.randn(trials, SAMPLES, WIDTH, generator=random) + 3
+    weight = torch.randn(trials, classes, WIDTH, generator=random)
+    return features, torch.arange(SAMPLES) % classes, weight
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_the_simplex_is_regular(classes: int) -> None:
+    vertices = simplex(classes)
+    expected = torch.full((classes, classes), -1 / (classes - 1), dtype=torch.float64).fill_diagonal_(1)
+    torch.testing.assert_close(vertices @ vertices.T, expected)
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_coordinates_against_numpy(classes: int) -> None:
+    features, labels, weight = draws(classes)
+    plane = simplex_plane(features, labels, weight)
+    for t in range(len(features)):
+        h, w = features[t].double().numpy(), weight[t].double().numpy()
+        rows = w - w.mean(0)
+        span = np.linalg.svd(rows)[2][: classes - 1].T
+        turned = span @ orthogonal_procrustes(rows @ span, simplex(classes).numpy())[0]
+        means = np.stack([h[labels.numpy() == c].mean(0) for c in range(classes)])
+        centre, length = means.mean(0), np.linalg.norm(means - means.mean(0), axis=1).mean()
+        np.testing.assert_allclose(plane.points[t], (h - centre) @ turned / length, atol=1e-9)
+        np.testing.assert_allclose(plane.means[t], (means - centre) @ turned / length, atol=1e-9)
+        np.testing.assert_allclose(plane.rows[t], rows @ turned / np.linalg.norm(rows, axis=1).mean(), atol=1e-9)
+        share = ((h - h.mean(0)) @ turned).var(0).sum() / h.var(0).sum()
+        assert plane.variance_fraction[t].item() == pytest.approx(share)
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_turning_moving_and_scaling_features_leaves_the_picture_as_it_is(classes: int) -> None:
+    features, labels, weight = (t.double() if t.is_floating_point() else t for t in draws(classes))
+    turn = torch.linalg.qr(torch.randn(WIDTH, WIDTH, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))[
+        0
+    ]
+    plane = simplex_plane(features, labels, weight)
+    turned = simplex_plane(5 * features @ turn + 2, labels, weight @ turn / 3)
+    for name in ("points", "means", "rows", "variance_fraction"):
+        torch.testing.assert_close(getattr(turned, name), getattr(plane, name))
+
+
+def test_frames_do_not_jump_while_weights_move() -> None:
+    _, _, weight = draws(3, trials=2)
+    mix = torch.linspace(0, 1, 2_001)[:, None, None]
+    path = plane_basis((1 - mix) * weight[0] + mix * weight[1])
+    step = torch.linalg.matrix_norm(path[1:] - path[:-1])
+    assert step.max() < 0.02
+    assert step.sum() > 0.5  # the plane did move
+
+
+def test_an_undefined_plane_is_nan_and_leaves_its_neighbours_alone() -> None:
+    features, labels, weight = draws(3, trials=4)
+    alone = simplex_plane(features[:1], labels, weight[:1])
+    weight[1], weight[2, 1], weight[3] = 0, torch.nan, weight[3, :1]
+    plane = simplex_plane(features, labels, weight)
+    torch.testing.assert_close(plane.points[:1], alone.points)
+    assert plane.points[1:].isnan().all()
+    assert plane.variance_fraction[1:].isnan().all()
+
+
+def test_the_projection_does_not_make_noise_look_collapsed() -> None:
+    features, labels, weight = draws(3, trials=20)
+    plane = simplex_plane(features, labels, weight)
+    ratio = metrics.within_between_trace_ratio(features, labels)
+    assert metrics.within_between_trace_ratio(plane.points, labels).median() > 0.5 * ratio.median() > 1
+
+
+def test_class_means_out_of_the_plane_fall_short() -> None:
+    weight = torch.zeros(1, 3, WIDTH)
+    weight[0, :, :2] = simplex(3)
+    features = torch.zeros(1, 3, WIDTH)
+    features[0, :, 2:4] = simplex(3)  # collapsed, a simplex, and at right angles to the classifiers
+    plane = simplex_plane(features, torch.arange(3), weight)
+    assert plane.means.abs().max() < 1e-6
+    assert plane.variance_fraction.item() < 1e-9
+    torch.testing.assert_close(plane.rows[0], simplex(3), atol=1e-6, rtol=0)
+
+
+def table(*, classes: int = 3, epochs: tuple[int, ...] = (1, 2, 5, 10), **last: float | str) -> Results:
+    """A movie of one trial in which every claim holds; ``last`` changes values of its last frame, or its status."""
+    status, epochs_done = str(last.pop("status", "interpolated")), int(last.pop("epochs_done", 300))
+    generator = torch.Generator().manual_seed(0)
+    vertices, labels = simplex(classes), torch.arange(12 * classes) % classes
+    rows: list[list[object]] = []
+    for epoch in epochs:
+        spread = 0.8 / epoch
+        noise = torch.randn(len(labels), classes - 1, dtype=torch.float64, generator=generator)
+        points = vertices[labels] + spread * noise
+        numbers: dict[str, float] = {
+            "plane_within_between_trace_ratio": spread**2,
+            "within_between_trace_ratio": 2 * spread**2,
+            "etf_cosine_deviation_class_means": 0.1 * spread,
+            "max_mean_to_vertex_distance": 0.5 * spread,
+            "min_self_duality_cosine": 1 - 0.1 * spread,
+            "min_self_duality_cosine_centred": 1 - 0.1 * spread,
+            "plane_variance_fraction": 0.9,
+            "ncc_accuracy": 1.0,
+            "accuracy": 1.0,
+            "loss": spread,
+        }
+        for a, axis in enumerate("xyz"[: classes - 1]):
+            for c in range(classes):
+                numbers |= {f"{axis}_mean_{c}": vertices[c, a].item(), f"{axis}_classifier_{c}": vertices[c, a].item()}
+                of_class = points[labels == c, a].tolist()
+                numbers |= {f"{axis}_feature_{c}_{number:03d}": value for number, value in enumerate(of_class)}
+        if epoch == epochs[-1]:
+            numbers |= {name: float(value) for name, value in last.items()}
+        rows += [["one", epoch, None, name, value] for name, value in numbers.items()]
+    trials = pd.DataFrame([["one", status, 0, epochs_done, 0.1, 1.0]])
+    trials.columns = pd.Index(["id", "status", "seed", "epochs", "loss", "accuracy"])
+    tidy = pd.DataFrame(rows, columns=["trial", "epoch", "layer", "metric", "value"]).astype({"layer": "Int64"})
+    return Results(Config(data=DataConfig(classes=classes)), trials, tidy)
+
+
+def verdicts(results: Results) -> dict[str, Verdict]:
+    return {claim.id: claim.verdict for claim in claims(results)}
+
+
+def test_every_claim_holds_where_it_should() -> None:
+    assert set(verdicts(table()).values()) == {Verdict.reproduced}
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes"),
+    [
+        ("perfect_training_accuracy", {"status": "underfit"}),
+        ("perfect_training_accuracy", {"status": "diverged", "epochs_done": 3}),
+        ("nc1_features_fall_onto_their_means", {"plane_within_between_trace_ratio": 0.09}),
+        ("nc1_features_fall_onto_their_means", {"within_between_trace_ratio": 0.11}),
+        ("nc2_means_reach_the_simplex", {"etf_cosine_deviation_class_means": 0.09}),
+        (
+            "nc2_means_reach_the_simplex",
+            {"etf_cosine_deviation_class_means": 0.045, "max_mean_to_vertex_distance": 0.3},
+        ),
+        ("nc3_classifiers_align_with_means", {"min_self_duality_cosine_centred": 0.98}),
+        ("nc4_nearest_mean_decides_alike", {"ncc_accuracy": 0.99}),
+    ],
+)
+def test_a_claim_fails_where_it_should(claim: str, changes: dict[str, float | str]) -> None:
+    assert verdicts(table(**changes))[claim] is Verdict.not_reproduced  # type: ignore[arg-type]
+
+
+def test_nothing_is_decided_without_a_fit_two_frames_or_defined_values() -> None:
+    short = verdicts(table(status="underfit", epochs_done=6))
+    assert set(short.values()) == {Verdict.undecided}
+    one_frame = verdicts(table(epochs=(10,)))
+    assert one_frame.pop("perfect_training_accuracy") is Verdict.reproduced
+    assert set(one_frame.values()) == {Verdict.undecided}
+    undefined = verdicts(table(within_between_trace_ratio=math.nan))
+    assert undefined["nc1_features_fall_onto_their_means"] is Verdict.undecided
+
+
+def test_frames_are_what_the_table_holds_without_the_undefined() -> None:
+    results = table(classes=4, x_mean_0=math.nan)
+    (frames,) = read_frames(results).values()
+    assert [frame.epoch for frame in frames] == [1, 2, 5]
+    assert [points.shape for points in frames[0].features] == [(12, 2)] * 4
+    np.testing.assert_allclose(frames[0].means, simplex(4)[:, :2])
+    third = results.metrics[(results.metrics["metric"] == "y_feature_2_007") & (results.metrics["epoch"] == 2)]
+    assert frames[1].features[2][7, 1] == third["value"].item()
+    assert half_width(frames) <= 2
+
+
+def test_the_strip_has_the_first_and_the_last_frame() -> None:
+    (frames,) = read_frames(table(epochs=(1, 2, 3, 4, 6, 9, 14, 20, 300))).values()
+    epochs = [frame.epoch for frame in chosen(frames)]
+    assert epochs == [1, 3, 9, 20, 300]  # nothing is near 96
+    assert len(epochs) <= STRIP_FRAMES
+    assert [frame.epoch for frame in chosen(frames[:1])] == [1]
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_the_movie_opens_and_plays(classes: int, tmp_path: Path) -> None:
+    ((name, drawn),) = movie(table(classes=classes)).items()
+    RunFolder(tmp_path).write_movie(name, images(drawn))
+    path = tmp_path / "figures" / "collapse_movie.gif"
+    assert path.stat().st_size < 3_000_000
+    with Image.open(path) as gif:
+        assert gif.n_frames == 4
+        assert gif.info["loop"] == 0
+        durations = []
+        for number in range(4):
+            gif.seek(number)
+            durations.append(gif.info["duration"])
+    assert durations[-1] > durations[0] == durations[1]
+    assert not plt.get_fignums()
+
+
+def test_the_curves_of_a_movie_are_the_table_up_to_its_frame() -> None:
+    results = table()
+    (drawn,) = movie(results).values()
+    for number, figure in enumerate(drawn):
+        curves = {line.get_label(): line for line in figure.axes[1].get_lines()}
+        for metric, label in (
+            ("within_between_trace_ratio", "NC1: tr $S_W$ / tr $S_B$"),
+            ("etf_cosine_deviation_class_means", "NC2: mean |cos + 1/(C−1)|"),
+            ("min_self_duality_cosine_centred", "NC3: 1 − least cos($w_c$, mean)"),
+        ):
+            values = results.metrics.loc[results.metrics["metric"] == metric, "value"].to_numpy()[: number + 1]
+            np.testing.assert_array_equal(curves[label].get_ydata(), 1 - values if "NC3" in label else values)
+            np.testing.assert_array_equal(curves[label].get_xdata(), [1, 2, 5, 10][: number + 1])
+        plt.close(figure)
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_a_frame_of_the_strip_is_the_table(classes: int, draw: Draw) -> None:
+    results = table(classes=classes)
+    drawing = draw(figures, results)["figure_1_2"]
+    values = results.metrics.set_index(["epoch", "metric"])["value"]
+    assert [ax.get_title() for ax in drawing.figure.axes] == [f"epoch {epoch}" for epoch in (1, 2, 5, 10)]
+    for ax, epoch in zip(drawing.figure.axes, (1, 2, 5, 10), strict=True):
+        for c, line in enumerate(ax.get_lines()[-2 * classes : -classes]):
+            names = [f"feature_{c}_{number:03d}" for number in range(12)]
+            np.testing.assert_array_equal(line.get_xdata(), [values[epoch, f"x_{name}"] for name in names])
+            np.testing.assert_array_equal(line.get_ydata(), [values[epoch, f"y_{name}"] for name in names])
+        for c, line in enumerate(ax.get_lines()[-classes:]):
+            assert line.get_xdata() == [values[epoch, f"x_mean_{c}"]]
+            assert line.get_ydata() == [values[epoch, f"y_mean_{c}"]]
+        for c, arrow in enumerate(ax.texts):
+            assert list(arrow.xy) == [values[epoch, f"{axis}_classifier_{c}"] for axis in "xy"]
+        assert ax.get_xlabel().startswith("90% of variance in")
+    assert "the first 12 samples of each class" in drawing.caption
+    assert any("a tetrahedron is a square" in note for note in drawing.notes) == (classes == 4)
+
+
+@pytest.mark.parametrize("changes", [{"status": "unfinished"}, {"x_mean_0": math.nan, "epochs": (1,)}])
+def test_a_strip_without_a_plane_says_so(changes: dict[str, Any], draw: Draw) -> None:
+    (ax,) = draw(figures, table(**changes))["figure_1_2"].figure.axes
+    assert ax.texts[0].get_text() == "no trial has a defined simplex plane"
+
+
+def test_the_samples_drawn_are_the_first_of_each_class() -> None:
+    labels = torch.tensor([2, 0, 0, 2, 0])
+    assert [samples.tolist() for samples in drawn_samples(labels, 3)] == [[1, 2, 4], [], [0, 3]]
+
+
+@pytest.mark.parametrize("word", ["data.classes=5", "train.method=none", "model.depth=1", "model.width=1"])
+def test_what_cannot_be_drawn_is_refused_in_one_sentence(word: str, cli: Cli) -> None:
+    done = cli("experiment=collapse_movie", "scale=smoke", word, "hydra.run.dir=run")
+    assert done.returncode == 2
+    assert word in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,52 @@
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from nc_runner.errors import UserError
+from nc_runner.record.folder import METRIC_COLUMNS, RunFolder
+
+METRICS = pd.DataFrame([["a", 1, None, "loss", math.nan]], columns=METRIC_COLUMNS)
+
+
+def test_json_has_no_nan(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_json("a.json", {"x": [math.nan, 1.5, (math.inf,)]})
+    assert folder.read_json("a.json") == {"x": [None, 1.5, [None]]}
+
+
+def test_a_truncated_table_is_refused_by_name(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_metrics(METRICS)
+    assert folder.read_metrics()["value"].isna().all()
+    path = tmp_path / "metrics.parquet"
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(UserError, match=r"metrics\.parquet: cannot be read, truncated or damaged"):
+        folder.read_metrics()
+
+
+def test_trials_keep_a_norm_called_none(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.write_trials(pd.DataFrame({"id": ["00e1"], "model.norm": ["none"], "loss": [math.nan]}))
+    table = folder.read_trials()
+    assert table["id"].tolist() == ["00e1"]
+    assert table["model.norm"].tolist() == ["none"]
+    assert table["loss"].isna().all()
+
+
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.read_checkpoint("s") is None
+    rows = [["t", 1, None, "loss", 0.1 + 0.2], ["t", 1, 2, "x", math.nan]]
+    folder.write_checkpoint("s", {"a": torch.arange(6.0).view(2, 3).t()}, {"step": 3, "rows": rows})
+    tensors, record = folder.read_checkpoint("s") or pytest.fail("no checkpoint")
+    assert torch.equal(tensors["a"], torch.arange(6.0).view(2, 3).t())
+    assert record["rows"][0] == rows[0]
+    assert math.isnan(record["rows"][1][4])
+
+
+def test_a_locked_folder_is_refused(tmp_path: Path) -> None:
+    with RunFolder(tmp_path).locked(), pytest.raises(UserError, match="another nc-run"), RunFolder(tmp_path).locked():
+        pass
