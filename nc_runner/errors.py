@@ -27,6 +27,13 @@ def refuse(error: BaseException) -> int:
     return USAGE_ERROR
 
 
+def broke(error: BaseException) -> int:
+    """Print what went wrong in the program itself; the exit code for it."""
+    traceback.print_exception(error)
+    print(f"nc-run: this is a fault of the program ({type(error).__name__}), not of yours.", file=sys.stderr)
+    return 1
+
+
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """The end of a sentence on a mistyped word: the nearest allowed words, or all of them where none is near."""
     names = list(allowed)

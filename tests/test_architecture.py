@@ -159,5 +159,5 @@ def test_a_planted_import_is_seen(planted: str, tmp_path: Path) -> None:
     (package / "theory" / "planted_too.py").write_text(
         "from nc_runner.theory import planted" if planted == "circle" else ""
     )
-    (found,) = faults(package)
+    (found,) = set(faults(package)) - set(faults(PACKAGE))
     assert sentence in found

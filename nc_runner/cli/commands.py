@@ -61,8 +61,13 @@ def resume(words: list[str]) -> int:
                 f"{path}: its config no longer matches what it was started with: {changes}; start a new run instead."
             )
     plan = make_plan(config, read_overrides(folder))
-    for changed in elsewhere(started, plan.device) if started else []:
-        print(f"nc-run: {changed}; what follows will not be the same bits as an undisturbed run.", file=sys.stderr)
+    if started and set(started["data_sha256"].values()) != set(plan.data.values()):
+        sets = ", ".join(
+            line for line, checksum in plan.data.items() if checksum not in started["data_sha256"].values()
+        )
+        raise UserError(f"{path}: its data are not those it was started with ({sets}); start a new run instead.")
+    for difference in elsewhere(started, plan.device) if started else []:
+        print(f"nc-run: {difference}; what follows will not be the same bits as an undisturbed run.", file=sys.stderr)
     return run(plan, folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from nc_runner.errors import UserError
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
 def list_experiments(words: list[str]) -> int:
     """Every experiment by paper: its name, figure, time on two cores, and what it shows."""
     from nc_runner import experiments
-    from nc_runner.config.compose import experiment_names
+    from nc_runner.config.compose import experiment_names, own_files
+    from nc_runner.config.files import check_yaml
     from nc_runner.experiments.papers import PAPERS
 
     if words not in ([], ["--json"]):
         raise UserError(f"list: {' '.join(words)} was given; allowed is nothing, or --json.")
-    records = {name: experiments.load(name) for name in experiment_names()}
+    records: dict[str, Experiment] = {}
+    for name in experiment_names():
+        try:
+            check_yaml(own_files([f"experiment={name}"]))
+            records[name] = experiments.load(name)
+        except UserError as error:  # of one's own, or half written: the others are listed
+            print(f"nc-run: {error}", file=sys.stderr)
     if words:
         print(json.dumps([described(name, record, PAPERS) for name, record in records.items()], indent=2))
     else:

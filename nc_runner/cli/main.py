@@ -10,13 +10,21 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from nc_runner.cli.terminal import make_unfailing
 from nc_runner.errors import UserError, did_you_mean, refuse
 
 HELP = ("-h", "--help", "help")
 
+# Flags of Hydra that take a word of their own: with them the words go on as they are.
+AS_THEY_ARE = {
+    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
+    "--experimental-rerun", "--info", "-i", "--shell-completion", "-sc", "--hydra-help",
+}  # fmt: skip
+
 
 def main() -> NoReturn:
     """Entry point of ``nc-run``."""
+    make_unfailing()
     words = sys.argv[1:]
     try:
         code = dispatch(words)
@@ -24,9 +32,6 @@ def main() -> NoReturn:
         code = refuse(error)
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:  # whoever read our output, head or less, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
     sys.exit(code)
 
 
@@ -40,6 +45,8 @@ def dispatch(words: Sequence[str]) -> int:
         if asked and asked[0] in COMMANDS:
             return help.of_command(asked[0])
         settings = [word for word in asked if "=" in word]
+        if asked and not settings and not asked[0].startswith("-"):
+            raise UserError(unknown_word(asked[0], list(COMMANDS)))
         return help.of_keys(settings) if settings else help.of_program()
     if words[0] in ("-V", "--version"):
         from nc_runner.cli.version import show_version
@@ -69,15 +76,27 @@ def hydra_run() -> int:
 
     from nc_runner.cli import hydra_job
     from nc_runner.cli.mistakes import plain_sentence
-    from nc_runner.config.compose import conf_dir, register
+    from nc_runner.config.compose import conf_dir, own_files, register
+    from nc_runner.config.files import check_yaml
+    from nc_runner.config.words import readable
+    from nc_runner.run.stopping import Stopped, requests_to_stop
 
     register()
+    flags = [word for word in sys.argv[1:] if word.startswith("-")]
+    several = "-m" in flags or "--multirun" in flags
+    if not AS_THEY_ARE & {flag.split("=")[0] for flag in flags}:
+        rest = [word for word in sys.argv[1:] if not word.startswith("-")]
+        sys.argv[1:] = [*flags, *readable(rest, several=several)]
+        check_yaml(own_files(rest))
     application: Callable[[], Any] = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")(
         hydra_job.run_job
     )
     os.environ["HYDRA_FULL_ERROR"] = "1"  # so that Hydra raises exceptions here, and does not print them and exit
     try:
-        application()
+        with requests_to_stop():
+            application()
+    except Stopped as stopped:
+        return stopped.exit_code
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(plain_sentence(error)) from error
     return hydra_job.exit_code()

@@ -10,6 +10,7 @@ from nc_runner.config.keys import first_line, schema, to_config
 from nc_runner.config.schema import Config
 from nc_runner.errors import UserError, did_you_mean
 
+GROUPS = ("scale", "data", "model", "train", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
 KINDS = {
     "int": "a whole number",
     "int | None": "a whole number, or null",
@@ -41,7 +42,7 @@ def plain_sentence(error: BaseException) -> str:
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
     text = "\n".join(str(link) for link in chain)
-    for explain in (_unknown_choice, _unknown_key, _bad_value, _bad_syntax):
+    for explain in (_unknown_choice, _unknown_key, _bad_value, _unmergeable):
         if sentence := explain(text):
             return sentence
     return f"{first_line(error)}."
@@ -65,7 +66,7 @@ def _unknown_key(text: str) -> str | None:
     if not found or "Could not find" in text:
         return None
     key = found.groups()[-1]
-    known = list(schema())
+    known = [*schema(), *GROUPS]
     near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
     near = near or [name for name in known if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
     hint = f"did you mean {' or '.join(near)}?" if near else "nc-run --help experiment=NAME lists every key."
@@ -81,7 +82,7 @@ def _bad_value(text: str) -> str | None:
     if not reason:
         return None
     key = re.search(r"full_key: ([\w.]+)", text)
-    where = override.group(1) if override else (key.group(1) if key else "config")
+    where = override.group(1).removeprefix("++") if override else (key.group(1) if key else "config")
     name = where.split("=", 1)[0].lstrip("+~")
     if name not in schema():
         return f"{where}: {reason.group(1).rstrip('.')}."
@@ -92,9 +93,14 @@ def _bad_value(text: str) -> str | None:
     return f"{where}: {item.metadata['meaning']}; allowed is {KINDS.get(str(item.type), str(item.type))}."
 
 
-def _bad_syntax(text: str) -> str | None:
-    """An override Hydra's grammar does not take."""
-    found = re.search(r"Error parsing override '(.*)'", text)
-    return (
-        f"{found.group(1)}: is not of the form key=value; allowed is for example train.epochs=100." if found else None
+def _unmergeable(text: str) -> str | None:
+    """A word that the config cannot take for another reason: a key removed, a value where there are several."""
+    found = re.search(r"Error merging override (\S+)", text)
+    if not found:
+        return None
+    word = found.group(1).removeprefix("++")
+    key = word.split("=", 1)[0].lstrip("+~")
+    meaning = (
+        schema()[key].metadata["meaning"] if key in schema() else "no key of the config can be left out or replaced"
     )
+    return f"{word}: cannot be set so; {key} is {meaning}."

@@ -18,7 +18,7 @@ from nc_runner.config.choices import (
 )
 from nc_runner.config.keys import axis_keys, flatten, schema
 from nc_runner.config.schema import WITHOUT_EFFECT, Config
-from nc_runner.errors import UserError
+from nc_runner.errors import UserError, did_you_mean
 
 LIMITS: dict[str, tuple[Callable[[float, float], bool], str]] = {
     "low": (operator.ge, "at least"),
@@ -93,8 +93,11 @@ def check_grid(grid: dict[str, list[Any]]) -> None:
         names = axis_keys(axis)
         for name in names:
             if name not in fields or name in WITHOUT_EFFECT or name.split(".")[0] in WITHOUT_EFFECT:
+                near = did_you_mean(name, fields) if name not in fields else ""
+                question = f" ({near})" if near.startswith("did you") else ""
                 raise UserError(
-                    f"grid: {name} is not a key a grid can vary; allowed are the keys of data, model, train and flow."
+                    f"grid: {name} is not a key a grid can vary{question}; allowed are the keys of data, model, train "
+                    "and flow."
                 )
             if name in seen:
                 raise UserError(f"grid: {name} is varied twice; allowed is one axis a key.")

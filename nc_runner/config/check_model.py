@@ -38,7 +38,7 @@ def check_images(config: Config) -> None:
     """Refuse image data without what they need, and other data with what only images have."""
     data = config.data
     if data.name not in IMAGE_DATA:
-        for name in ("per_class", "path", "image_size", "channels"):
+        for name in ("per_class", "path", "columns", "image_size", "channels"):
             if (value := getattr(data, name)) is not None:
                 raise UserError(f"data.{name}={value}: data.name={data.name.name} has no images; allowed is null.")
         return

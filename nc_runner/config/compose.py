@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from nc_runner.config.files import check_yaml
 from nc_runner.config.keys import axis_keys, flatten, to_config
 from nc_runner.config.schema import Config
+from nc_runner.config.words import readable
 from nc_runner.errors import UserError
 
 SCALES = ("paper", "cpu", "quick", "smoke")
@@ -32,15 +37,30 @@ def register() -> None:
 
 
 def composed(overrides: list[str]) -> Any:
-    """The config, a node of the schema, that these command-line words mean."""
+    """The config, a node of the schema, that these command-line words mean.
+
+    Raises:
+        UserError: a word that is no ``key=value``.
+    """
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
     register()
+    overrides = readable(overrides)
+    check_yaml(own_files(overrides))
     if GlobalHydra.instance().is_initialized():  # within a job, of which Hydra is in charge
         return compose("config", overrides)
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         return compose("config", overrides)
+
+
+def own_files(words: list[str]) -> list[Path]:
+    """The files of the experiments that these words name."""
+    names = [name for word in words if word.startswith("experiment=") for name in word.partition("=")[2].split(",")]
+    found = []
+    for name in names:
+        found += [conf_dir() / "experiment" / f"{name}.yaml", *sorted((conf_dir() / "sizes" / name).glob("*.yaml"))]
+    return found
 
 
 def check_scale(config: Config) -> None:
@@ -66,54 +86,68 @@ def load_saved(path: Path) -> Any:
     return OmegaConf.merge(OmegaConf.structured(Config), OmegaConf.load(path))
 
 
-def changed_from_paper(config: Config) -> str:
-    """One sentence with each key that differs from the experiment's at scale=paper, its value and the paper's.
+def changed_from_paper(config: Config, trials: Mapping[str, Sequence[Any]] | None = None) -> str:
+    """In a sentence, what of a run differs from its experiment's at scale=paper, and what it is there, in brackets.
 
-    Compared are the data, the network, the training, the axes of the grid and the seeds, for the data set and the kind
-    of network that the config names. Empty where no experiment is named.
+    Compared are the data, the network, the training and the seeds, for the data set and the kind of network that the
+    config names; of a key that varies, all its values. Empty where no experiment is named.
+
+    Args:
+        trials: the values that each varied key and ``seed`` have in the trials of the run; the config's, where absent.
     """
     if config.experiment is None:
         return ""
     words = [f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"]
     paper = to_config(composed(words))
-    own, theirs = flatten(config), flatten(paper)
+    varied = trials or values_on_axes(config) | {"seed": config.seed_list}
+    own, theirs, on_axes = flatten(config), flatten(paper), values_on_axes(paper)
     passed_over = {"data.root", "data.path"} | ({"data.samples"} if config.data.per_class is not None else set())
-    pairs = {
-        key: (own[key], paper.grid.get(key, theirs[key]))
-        for key in own
-        if key.split(".")[0] in ("seeds", "data", "model", "train", "flow")
-        and key not in passed_over
-        and own[key] != theirs[key]
-    }
+    changes = []
+    if len(set(varied["seed"])) != len(paper.seed_list):
+        changes.append(f"seeds {len(set(varied['seed']))} ({len(paper.seed_list)})")
+    for key in own:
+        if key.split(".")[0] not in ("data", "model", "train", "flow") or key in passed_over:
+            continue
+        now, was = (_distinct(of.get(key, [flat[key]])) for of, flat in ((varied, own), (on_axes, theirs)))
+        if now != was:
+            changes.append(f"{key} {_listed(now)} ({_listed(was)})")
+    return f"Changed from scale=paper, whose values are in brackets: {', '.join(changes)}." if changes else AS_IN_PAPER
+
+
+AS_IN_PAPER = "Sizes of scale=paper."
+
+
+def values_on_axes(config: Config) -> dict[str, list[Any]]:
+    """The values that each key of the grid takes, point after point."""
+    found: dict[str, list[Any]] = {}
     for axis, points in config.grid.items():
-        pairs |= _changed_points(axis, points, paper.grid.get(axis))
-    changes = ", ".join(f"{key} {_plain(value)} ({_plain(was)})" for key, (value, was) in pairs.items())
-    return f"Changed from scale=paper: {changes}." if changes else "Sizes of scale=paper."
+        keys = axis_keys(axis)
+        for point in points:
+            for key, value in zip(keys, point if len(keys) > 1 else [point], strict=True):
+                found.setdefault(key, []).append(value)
+    return found
 
 
-def _changed_points(axis: str, points: list[Any], were: list[Any] | None) -> dict[str, tuple[Any, Any]]:
-    """What differs in an axis, and from what; of keys that vary together, only the keys and values that differ."""
-    keys = axis_keys(axis)
-    if points == were or len(keys) == 1 or were is None or len(points) != len(were):
-        return {} if points == were else {axis: (points, were)}
-    changed: dict[str, tuple[Any, Any]] = {}
-    for key, values, was in zip(keys, zip(*points, strict=True), zip(*were, strict=True), strict=True):
-        differing: list[tuple[Any, Any]] = []
-        for pair in zip(values, was, strict=True):
-            if pair[0] != pair[1] and pair not in differing:
-                differing.append(pair)
-        if len(differing) == 1:
-            changed[key] = differing[0]
-        elif differing:
-            changed[key] = ([value for value, _ in differing], [old for _, old in differing])
-    return changed
+def _distinct(values: Iterable[Any]) -> list[str]:
+    """Each value once, as a person would write it, numbers in their order."""
+    distinct = {_plain(value): value for value in values}
+    numbers = all(isinstance(value, int | float) for value in distinct.values())
+    return sorted(distinct, key=lambda text: distinct[text]) if numbers else sorted(distinct)
+
+
+def _listed(texts: list[str]) -> str:
+    """One value, or all of few, or the first and the last."""
+    if len(texts) == 1:
+        return texts[0]
+    return f"[{', '.join(texts if len(texts) <= 3 else [texts[0], '...', texts[-1]])}]"
 
 
 def _plain(value: Any) -> str:
-    """A value as a person would write it; of a long list the first and the last item."""
-    if value is None:
+    """A value as a person would write it."""
+    if value is None or value != value:  # a table has NaN for null
         return "null"
     if isinstance(value, list):
-        shown = [_plain(item) for item in value]
-        return f"[{', '.join(shown if len(shown) <= 3 else [shown[0], '...', shown[-1]])}]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return _listed([_plain(item) for item in value])
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)

@@ -65,6 +65,10 @@ class DataConfig:
         None, "folder of image data sets in the Hugging Face parquet layout; null: NC_DATA_ROOT, then the hub"
     )
     path: str | None = key(None, "images: a folder, or a name on the hub, that datasets.load_dataset reads")
+    columns: str | None = key(
+        None, "IMAGE:LABEL, the columns of a table of images, where it has several or other names"
+    )
+    skip_bad: bool = key(False, "leave out images that cannot be decoded, and say which, instead of refusing the set")
     image_size: int | None = key(None, "side in pixels that images are resized to; null: as they are", low=1)
     channels: int | None = key(
         None, "1 makes images grey, 3 makes them of three colours; null: as they are", low=1, high=3
@@ -175,7 +179,7 @@ class SaveConfig:
 
 @dataclass
 class ScaleConfig:
-    name: str = key("paper", "paper | cpu | quick | smoke; changes sizes and nothing else")
+    name: str = key("paper", "set by scale=paper, cpu, quick or smoke, which picks the sizes; never by itself")
     promise: str = key("", "what the scale promises")
 
 
@@ -219,4 +223,6 @@ WITHOUT_EFFECT = (
     "save",
     "grid",
     "data.root",
+    "data.columns",
+    "data.skip_bad",
 )

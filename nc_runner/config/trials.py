@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from nc_runner.config.check import check
+from nc_runner.config.choices import IMAGE_DATA
 from nc_runner.config.keys import axis_keys, flatten, replace
-from nc_runner.config.schema import WITHOUT_EFFECT, Config
+from nc_runner.config.schema import WITHOUT_EFFECT, Config, DataConfig
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,17 @@ class Trial:
     keys: dict[str, Any]
 
 
-def make_trials(config: Config, overridden: Sequence[str] = ()) -> list[Trial]:
+def make_trials(
+    config: Config, overridden: Sequence[str] = (), checksum: Callable[[DataConfig], str] | None = None
+) -> list[Trial]:
     """Every point of the grid with every seed, in the grid's order, the seed running fastest.
 
-    An axis of several keys joined by commas has a list of their values at each point. Where the command line set a key
-    of an axis (``overridden``), the axis has the config's own values alone. ``varied`` keeps every key of the
-    experiment's axes, so that tables of several runs fit together.
+    ``checksum`` gives that of a set of images, by whose content, not name, a trial is known. Without it only what was
+    asked for is known.
+
+    An axis of several keys joined by commas has a list of their values at each point. An axis one of whose keys the
+    command line set (``overridden``) has the config's own values alone. ``varied`` keeps every key of the experiment's
+    axes, so that tables of several runs fit together.
 
     Raises:
         UserError: a value of the grid that the schema refuses.
@@ -58,21 +63,27 @@ def make_trials(config: Config, overridden: Sequence[str] = ()) -> list[Trial]:
         trial_config = replace(config, varied)
         check(trial_config)
         flat = flatten(trial_config)
-        varied, deciding = {key: flat[key] for key in varied}, effective(flat)
+        images = trial_config.data.name in IMAGE_DATA
+        seen = checksum(trial_config.data) if checksum and images else None
+        varied, deciding = {key: flat[key] for key in varied}, effective(flat, seen)
         trials += [Trial(trial_id(deciding, seed), seed, varied, trial_config, deciding) for seed in config.seed_list]
     return trials
 
 
-def effective(flat: dict[str, Any]) -> dict[str, Any]:
-    """Those of a config's dotted keys that decide a trial's numbers, without those on where and how it runs.
+def effective(flat: dict[str, Any], images: str | None = None) -> dict[str, Any]:
+    """Of a config's dotted keys those that decide a trial's numbers, without those on where and how it runs.
 
-    Of ``data.path`` only the last part counts: it names the images wherever they lie.
+    Where the checksum of the ``images`` that a trial sees is known, it stands for all that says where they come from.
     """
-    return {
-        key: PurePath(value).name if key == "data.path" and value else value
+    deciding = {
+        key: value
         for key, value in flat.items()
         if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
     }
+    if images is None:
+        return deciding
+    seen = {"data.sha256": images, "data.classes": flat["data.classes"], "data.samples": flat["data.samples"]}
+    return {key: value for key, value in deciding.items() if not key.startswith("data.")} | seen
 
 
 def trial_id(keys: dict[str, Any], seed: int) -> str:

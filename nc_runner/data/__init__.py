@@ -12,11 +12,21 @@ from torch import Tensor
 from nc_runner.config.choices import IMAGE_DATA, DataName
 from nc_runner.config.keys import flatten
 from nc_runner.config.schema import DataConfig
-from nc_runner.data.images import images
+from nc_runner.data.images import Images, image_set, images
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher
 
-__all__ = ["balanced", "checksums", "conic_hull", "gaussian_mixture", "images", "load", "teacher"]
+__all__ = [
+    "balanced",
+    "checksum",
+    "checksums",
+    "conic_hull",
+    "gaussian_mixture",
+    "images",
+    "left_out",
+    "load",
+    "teacher",
+]
 
 
 def load(config: DataConfig) -> tuple[Tensor, Tensor]:
@@ -26,7 +36,8 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
         UserError: an image data set is not there, or is not what the config says.
     """
     if config.name in IMAGE_DATA:
-        return _images(*dataclasses.astuple(config))
+        found = _images(*dataclasses.astuple(config))
+        return found.x, found.y
     if config.name is DataName.conic_hull:
         return conic_hull(config.samples, config.dim, config.classes, label_seed=config.label_seed)
     if config.name is DataName.balanced:
@@ -52,9 +63,38 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=2)
-def _images(*fields: object) -> tuple[Tensor, Tensor]:
-    """Images are decoded once a process, for all its stacks; the last two data sets are kept."""
-    return images(DataConfig(*fields))  # type: ignore[arg-type]
+def _images(*fields: object) -> Images:
+    """Decoded once a process, for all its stacks; a grid has two data sets at most in turn."""
+    return image_set(DataConfig(*fields))  # type: ignore[arg-type]
+
+
+def checksum(config: DataConfig) -> str:
+    """SHA-256 of the inputs' and labels' bytes.
+
+    Raises:
+        UserError: as :func:`load`.
+    """
+    if config.name in IMAGE_DATA:
+        return _images_checksum(*dataclasses.astuple(config))
+    return _of_bytes(load(config))
+
+
+@lru_cache(maxsize=1024)
+def _images_checksum(*fields: object) -> str:
+    found = _images(*fields)
+    return _of_bytes((found.x, found.y))
+
+
+def left_out(config: DataConfig) -> list[str]:
+    """Files or rows of a set of images that are no part of it, each with the reason; of others none."""
+    return _images(*dataclasses.astuple(config)).left_out if config.name in IMAGE_DATA else []
+
+
+def _of_bytes(tensors: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def checksums(sets: Iterable[DataConfig]) -> dict[str, str]:
@@ -67,8 +107,5 @@ def checksums(sets: Iterable[DataConfig]) -> dict[str, str]:
     for config in sets:
         line = " ".join(f"{key}={v}" for key, v in flatten(config).items() if key != "root" and v is not None)
         if line not in found:
-            digest = hashlib.sha256()
-            for tensor in load(config):
-                digest.update(tensor.contiguous().numpy().data)
-            found[line] = digest.hexdigest()
+            found[line] = checksum(config)
     return found

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import re
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
 
 from nc_runner.config.choices import DataName
 from nc_runner.config.schema import DataConfig
+from nc_runner.data.hub import not_installed, through_datasets
+from nc_runner.data.image_files import class_folders, parquet_files
+from nc_runner.data.labelled import Encoded, Labelled
 from nc_runner.errors import UserError
 
 ON_THE_HUB = {
@@ -21,16 +19,8 @@ ON_THE_HUB = {
     DataName.kmnist: "tanganke/kmnist",
     DataName.cifar10: "uoft-cs/cifar10",
 }
-LABEL_COLUMNS = ("label", "labels", "fine_label", "class")  # the first of these, else the only column of class labels
-
-
-class Labelled(NamedTuple):
-    """A training set not yet decoded."""
-
-    labels: Any
-    """[all], numbers or names."""
-    images: Callable[[np.ndarray], Iterable[Any]]
-    """From rows int64 [N] to their images, PIL images or arrays [H, W]."""
+HUB = "hub:"
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 
 
 def describe(config: DataConfig) -> str:
@@ -44,7 +34,7 @@ def training_set(config: DataConfig) -> Labelled:
     Raises:
         UserError: a library is missing, there is no such data set, or it has no images with labels.
     """
-    return digits(config) if config.name is DataName.digits else through_datasets(config)
+    return digits(config) if config.name is DataName.digits else from_folder_or_hub(config)
 
 
 def digits(config: DataConfig) -> Labelled:
@@ -54,40 +44,48 @@ def digits(config: DataConfig) -> Labelled:
     except ImportError as error:
         raise not_installed(config, "scikit-learn") from error
     pixels, labels = load_digits().images, load_digits().target
-    return Labelled(labels, lambda rows: list(pixels[rows]))
+    return Labelled(labels, lambda rows: [Encoded(f"digit {row}", pixels[row]) for row in rows])
 
 
-def through_datasets(config: DataConfig) -> Labelled:
-    """What ``datasets.load_dataset`` reads."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise not_installed(config, "datasets") from error
+def from_folder_or_hub(config: DataConfig) -> Labelled:
+    """What lies in a folder, as class folders or parquet files; of anything else what ``datasets`` reads."""
     source = location(config)
-    is_local = Path(source).is_dir()
-    try:
-        with quiet(datasets, progress_too=is_local):
-            table = datasets.load_dataset(source, split="train")
-    except Exception as error:  # of datasets, of the hub's client, of the network: dozens of classes
-        raise UserError(unreadable(config, source, is_local, error)) from error
-    image, label = columns(table.features, config, datasets)
-    return Labelled(table[label][:], lambda rows: table.select(rows)[image])
+    folder, name = Path(source), f"data.name={config.name.name}"
+    if folder.is_dir():
+        try:
+            if found := class_folders(folder) or parquet_files(folder, name, config.columns):
+                return found
+        except OSError as error:
+            raise UserError(
+                f"{name}: {folder} cannot be read ({error.strerror}); allowed is a folder that can."
+            ) from error
+    return through_datasets(config, source)
 
 
-@contextmanager
-def quiet(datasets: Any, *, progress_too: bool) -> Iterator[None]:
-    """Without the hub's retries on the terminal, and without progress bars where nothing is downloaded."""
-    hub = logging.getLogger("huggingface_hub")
-    level, progress_bars = hub.level, datasets.is_progress_bar_enabled()
-    hub.setLevel(logging.ERROR)
-    if progress_too:
-        datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        hub.setLevel(level)
-        if progress_bars:
-            datasets.enable_progress_bars()
+def settled_path(path: str | None) -> str | None:
+    """A ``data.path`` that means the same from any folder: a whole path, or ``hub:OWNER/NAME``.
+
+    Raises:
+        UserError: it is no folder that is there, and not of a hub name's form.
+    """
+    if path is None or path.startswith(HUB):
+        if path is not None and not HUB_NAME.fullmatch(path.removeprefix(HUB)):
+            raise UserError(f"data.path={path}: is no name on the Hugging Face hub; allowed is hub:OWNER/NAME.")
+        return path
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return str(folder.resolve())
+    if HUB_NAME.fullmatch(path) and not folder.exists():
+        return HUB + path
+    raise UserError(
+        f"data.path={path}: there is no such folder; allowed is a folder of images, or hub:OWNER/NAME, a data set on "
+        "the Hugging Face hub."
+    )
+
+
+def settled_root(root: str | None) -> str | None:
+    """A ``data.root`` that means the same from any folder."""
+    return None if root is None else str(Path(root).expanduser().resolve())
 
 
 def location(config: DataConfig) -> str:
@@ -98,13 +96,7 @@ def location(config: DataConfig) -> str:
             set.
     """
     if config.path is not None:
-        folder = Path(config.path).expanduser()
-        if not folder.exists() and (config.path.startswith(("/", ".", "~")) or config.path.count("/") > 1):
-            raise UserError(
-                f"data.path={config.path}: there is no such folder; allowed is a folder of images, or a name on the "
-                "Hugging Face hub."
-            )
-        return str(folder) if folder.exists() else config.path
+        return str(settled_path(config.path)).removeprefix(HUB)
     key, root = "data.root", config.root
     if root is None:
         key, root = "NC_DATA_ROOT", os.environ.get("NC_DATA_ROOT")
@@ -117,47 +109,3 @@ def location(config: DataConfig) -> str:
             f"on the Hugging Face hub, or no value, which takes {ON_THE_HUB[config.name]} from the hub."
         )
     return str(folder)
-
-
-def columns(features: Any, config: DataConfig, datasets: Any) -> tuple[str, str]:
-    """The names of the image column and of the label column.
-
-    Raises:
-        UserError: there is not exactly one column of images, or there are no labels.
-    """
-    images = [name for name, kind in features.items() if isinstance(kind, datasets.Image)]
-    labels = [name for name in LABEL_COLUMNS if name in features]
-    labels = labels or [name for name, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
-    if len(images) != 1 or not labels:
-        raise UserError(
-            f"data.name={config.name.name}: {describe(config)} has the columns {', '.join(features)}; allowed is one "
-            "column of images and one of labels, named label."
-        )
-    return images[0], labels[0]
-
-
-def unreadable(config: DataConfig, source: str, is_local: bool, error: Exception) -> str:
-    """One sentence on a data set that could not be loaded."""
-    reason = str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
-    if is_local:
-        return (
-            f"data.name={config.name.name}: {source} could not be read ({reason}); allowed is a folder of images with "
-            "a train split."
-        )
-    instead = (
-        "data.root or NC_DATA_ROOT, a folder that holds its parquet files"
-        if config.path is None
-        else "data.path, a folder of images"
-    )
-    return (
-        f"data.name={config.name.name}: {source} could not be loaded from the Hugging Face hub ({reason}); allowed are "
-        f"a name on the hub and a connection to it, or {instead}."
-    )
-
-
-def not_installed(config: DataConfig, library: str) -> UserError:
-    """One sentence on a missing library."""
-    return UserError(
-        f"data.name={config.name.name}: needs {library}, which is not installed; pip install 'nc-runner[images]' "
-        "installs it."
-    )

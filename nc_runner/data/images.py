@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from nc_runner.config.schema import DataConfig
-from nc_runner.data.image_sources import Labelled, describe, training_set
+from nc_runner.data.image_sources import describe, training_set
+from nc_runner.data.labelled import BadImageError, Labelled, opened
 from nc_runner.errors import UserError
 from nc_runner.rng import generator
 
@@ -19,32 +21,64 @@ COLOUR_MODES = ("P", "RGB", "RGBA", "CMYK", "YCbCr")
 MODES = {1: "L", 3: "RGB"}
 
 
+class Images(NamedTuple):
+    """A set of images.
+
+    Attributes:
+        x: float32 [N, C, H, W] of mean 0 and standard deviation 1 in each channel.
+        y: int64 [N].
+        left_out: files or rows that are there and no part of it, each with the reason.
+    """
+
+    x: Tensor
+    y: Tensor
+    left_out: list[str]
+
+
 def images(config: DataConfig) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of :func:`image_set`."""
+    found = image_set(config)
+    return found.x, found.y
+
+
+def image_set(config: DataConfig) -> Images:
     """The training images a config describes, decoded and normalised by their own mean and standard deviation.
 
     The subset, not the whole training set, is what is normalised: it is all the network ever sees. With
     ``data.per_class`` it has as many images of each class, drawn without replacement by ``data.input_seed``.
 
-    Returns:
-        x float32 [N, C, H, W] of mean 0 and standard deviation 1 in each channel, and y int64 [N].
-
     Raises:
         UserError: the data set is not there, has other classes or fewer samples than the config says, or its images
-            differ in size or in colour.
+            differ in size or in colour, or cannot be decoded.
     """
     source = training_set(config)
     labels = class_numbers(source, config)
-    rows = chosen(labels, config)
-    pixels = torch.from_numpy(decoded(source, rows, config))
-    return normalised(pixels), torch.from_numpy(labels[rows])
+    bad: dict[int, str] = {}
+    while True:
+        rows = chosen(labels, config, bad)
+        pixels = decoded(source, rows, bad, config)
+        if pixels is not None and config.per_class is None and len(rows) != config.samples:
+            raise UserError(
+                f"data.samples={config.samples}: {len(rows)} samples of {describe(config)} can be decoded; allowed is "
+                f"{len(rows)}."
+            )
+        if pixels is not None:
+            left_out = [*source.passed_over, *bad.values()]
+            return Images(normalised(torch.from_numpy(pixels)), torch.from_numpy(labels[rows]), left_out)
 
 
 def class_numbers(source: Labelled, config: DataConfig) -> np.ndarray:
     """The labels int64 [all], renumbered 0 .. K-1 in their own order.
 
     Raises:
-        UserError: there are not ``data.classes`` of them.
+        UserError: there are not ``data.classes`` of them, or one is no label.
     """
+    for row, label in enumerate(source.labels):
+        if reason := no_label(label):
+            raise UserError(
+                f"data.name={config.name.name}: the label of row {row} of {describe(config)} is {reason}; allowed are "
+                "whole numbers from 0 on, or names."
+            )
     values, numbers = np.unique(np.asarray(source.labels), return_inverse=True)
     if len(values) != config.classes:
         raise UserError(
@@ -54,20 +88,36 @@ def class_numbers(source: Labelled, config: DataConfig) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
-def chosen(labels: np.ndarray, config: DataConfig) -> np.ndarray:
-    """The rows of the subset, in the data set's order.
+def no_label(label: Any) -> str | None:
+    """What is wrong with a label, in words; None where nothing is."""
+    if label is None:
+        return "missing"
+    if isinstance(label, str):
+        return None if label else "empty"
+    if not isinstance(label, int | float | np.integer | np.floating):
+        return f"a {type(label).__name__}"
+    if not np.isfinite(label) or label != int(label):
+        return f"{label}"
+    return f"{label}, which marks a sample without a label" if label < 0 else None
+
+
+def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) -> np.ndarray:
+    """The rows of the subset, without the ``bad`` ones, in the data set's order.
 
     Raises:
         UserError: a class has fewer samples than ``data.per_class``, or the whole set not ``data.samples`` of them.
     """
-    counts = np.bincount(labels)
+    good = ~np.isin(np.arange(len(labels)), list(bad))
+    counts = np.bincount(labels[good], minlength=labels.max() + 1)
     if config.per_class is None:
-        if config.samples != len(labels):
+        if config.samples != good.sum() and not (config.skip_bad and config.samples < good.sum()):
+            unread = f", without {len(bad)} that cannot be decoded" if bad else ""
+            there = f"the training set of {describe(config)} has {good.sum()} samples{unread}"
             raise UserError(
-                f"data.samples={config.samples}: the training set of {describe(config)} has {len(labels)} samples; "
-                f"allowed is {len(labels)}, or a subset by data.per_class, at most {counts.min()}."
+                f"data.samples={config.samples}: {there}; allowed is {good.sum()}, or a subset by data.per_class, at "
+                f"most {counts.min()}."
             )
-        return np.arange(len(labels))
+        return np.flatnonzero(good)
     if config.per_class > counts.min():
         raise UserError(
             f"data.per_class={config.per_class}: the smallest class of {describe(config)} has {counts.min()} training "
@@ -77,17 +127,31 @@ def chosen(labels: np.ndarray, config: DataConfig) -> np.ndarray:
     rows = []
     for k in range(len(counts)):
         of_class = np.flatnonzero(labels == k)
-        rows.append(of_class[torch.randperm(len(of_class), generator=random).numpy()[: config.per_class]])
+        drawn = of_class[torch.randperm(len(of_class), generator=random).numpy()]
+        rows.append(drawn[good[drawn]][: config.per_class])  # the next one in place of a bad one
     return np.sort(np.concatenate(rows))
 
 
-def decoded(source: Labelled, rows: np.ndarray, config: DataConfig) -> np.ndarray:
-    """The images of ``rows`` as one array [N, C, H, W].
+def decoded(source: Labelled, rows: np.ndarray, bad: dict[int, str], config: DataConfig) -> np.ndarray | None:
+    """The images of ``rows`` as one array [N, C, H, W]; None where some were bad, which ``bad`` then has.
 
     Raises:
-        UserError: they differ in size, some are grey and some coloured, or they have more than 8 bits a channel.
+        UserError: they differ in size, some are grey and some coloured, they have more than 8 bits a channel, or one
+            cannot be decoded and ``data.skip_bad`` is false.
     """
-    arrays = [as_array(image, config) for image in source.images(rows)]
+    arrays, known = [], len(bad)
+    for row, encoded in zip(rows.tolist(), source.images(rows), strict=True):
+        try:
+            arrays.append(as_array(opened(encoded), config))
+        except BadImageError as error:
+            if not config.skip_bad:
+                raise UserError(
+                    f"data.name={config.name.name}: {error} cannot be decoded; allowed are images that Pillow opens, "
+                    "or data.skip_bad=true, to leave it out."
+                ) from error
+            bad[row] = str(error)
+    if len(bad) > known:
+        return None
     check_alike([array.shape for array in arrays], config)
     stacked = np.stack(arrays)
     return stacked[:, None] if stacked.ndim == 3 else np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))

@@ -7,6 +7,7 @@ same name in one of the papers' folders. Nothing else lists them.
 from __future__ import annotations
 
 import importlib
+import traceback
 from pathlib import Path
 
 from nc_runner.config.compose import experiment_names
@@ -24,8 +25,17 @@ def load(name: str | None) -> Experiment:
     if name not in names:
         stated = f"experiment={name}: there is no such experiment" if name else "experiment: none was named"
         raise UserError(f"{stated}; {did_you_mean(name or '', names)}")
-    experiment = importlib.import_module(f"{__name__}.{wing(name)}.{name}").EXPERIMENT
-    assert isinstance(experiment, Experiment)
+    where = f"{__name__}.{wing(name)}.{name}"
+    try:
+        experiment = importlib.import_module(where).EXPERIMENT
+    except Exception as error:  # of one's own module, half written
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"experiment={name}: {where} cannot be imported ({type(error).__name__}: {error}, {last.filename}, line "
+            f"{last.lineno})."
+        ) from error
+    if not isinstance(experiment, Experiment):
+        raise UserError(f"experiment={name}: EXPERIMENT in {where} is no Experiment.")
     return experiment
 
 

@@ -6,12 +6,27 @@ from torch import Tensor
 # A difference of features this small, relative to the largest feature, is the rounding of a float64 sum over samples.
 ROUNDING = 1e-12
 
+# Entries of the classes' one-hot matrix: 8 GiB of it.
+MOST_MEMBERSHIPS = 2**30
+
+
+def is_tensor(name: str, value: object) -> None:
+    """Refuse what is no tensor, in words that say how it becomes one.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, Tensor):
+        kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
+        raise ValueError(f"{name} is a {kind}; it must be a torch.Tensor, as torch.as_tensor({name}) makes one.")
+
 
 def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
     """`[..., M, D]` in float64, a batch entry with a non-finite number replaced by NaN as a whole.
 
     Otherwise one bad number would make some metrics NaN and leave others finite.
     """
+    is_tensor(name, vectors)
     if not vectors.is_floating_point():
         raise ValueError(f"{name} has dtype {vectors.dtype}; it must be a real floating-point tensor.")
     if vectors.ndim < 2 or 0 in vectors.shape[-2:]:
@@ -24,6 +39,7 @@ def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
 def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features") -> Tensor:
     """Features in float64; ValueError where features and labels do not describe the same N samples."""
     features = vectors_in_float64(name, features)
+    is_tensor("labels", labels)
     if labels.dtype != torch.int64:
         raise ValueError(f"labels has dtype {labels.dtype}; it must be torch.int64.")
     if labels.ndim != 1 or len(labels) != features.shape[-2]:
@@ -31,6 +47,11 @@ def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features")
         raise ValueError(f"labels has shape {tuple(labels.shape)}; it must have shape {allowed}.")
     if int(labels.min()) < 0:
         raise ValueError(f"labels contains {int(labels.min())}; its values must be 0 or more.")
+    if (classes := int(labels.max()) + 1) * len(labels) > MOST_MEMBERSHIPS:
+        raise ValueError(
+            f"labels contains {classes - 1}, which makes {classes} classes of {len(labels)} samples; its values must "
+            "be 0..K-1, so renumber them: labels.unique(return_inverse=True)[1]."
+        )
     return features
 
 
@@ -48,6 +69,15 @@ def classified_in_float64(weight: Tensor, features: Tensor, labels: Tensor) -> t
             f"labels contains {int(labels.max())}; weight has {weight.shape[-2]} rows, so it must be less."
         )
     return weight, features
+
+
+def can_vary_within(labels: Tensor) -> bool:
+    """Whether some class has two samples.
+
+    Where none has, every sample is the mean of its class by construction: that is no collapse, and a measure of
+    variation within classes is undefined.
+    """
+    return bool((labels.bincount() > 1).any())
 
 
 def largest_norm(vectors: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, all_equal, largest_norm, samples_in_float64
+from ._inputs import ROUNDING, all_equal, can_vary_within, largest_norm, samples_in_float64
 from .means import mean_by_class
 
 
@@ -23,7 +23,7 @@ def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_
     Returns:
         `[..., K]` float64. NaN for a class with no sample, with a feature of zero norm (its cosine is undefined, and
         leaving it out would score dead features as collapsed), or of one sample when `self_pairs` is false; NaN for
-        a whole batch entry whose features are all equal or not all finite.
+        all classes where none has two samples, and for a whole batch entry whose features are all equal or not finite.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
@@ -31,7 +31,7 @@ def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_
     mean_direction = _mean_directions(features, labels, centred=centred)
     cosine = mean_direction.square().sum(dim=-1)
     if self_pairs:
-        return cosine
+        return cosine if can_vary_within(labels) else torch.full_like(cosine, torch.nan)
     count = labels.bincount().to(torch.float64)
     pairs = torch.where(count > 1, count - 1, torch.nan)
     return (count * cosine - 1) / pairs

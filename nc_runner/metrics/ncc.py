@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, largest_norm, samples_in_float64
+from ._inputs import ROUNDING, can_vary_within, largest_norm, samples_in_float64
 from .means import mean_by_class
 
 
@@ -19,8 +19,8 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64 in [0, 1]; NaN for a single class, a class with no sample, class means that all coincide
-        (dead features), or a batch entry with a non-finite feature.
+        `[...]` float64 in [0, 1]; NaN where no class has two samples, for a single class, a class with no sample, class
+        means that all coincide (dead features), or a batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
@@ -43,5 +43,5 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
     accuracy = (own - rival > tie).to(torch.float64).mean(dim=-1)
 
     # A class with no sample has a NaN mean, hence a NaN reach, and no comparison with NaN is true.
-    defined = (reach > ROUNDING * scale) & (num_classes > 1)
+    defined = (reach > ROUNDING * scale) & (num_classes > 1) & can_vary_within(labels)
     return torch.where(defined, accuracy, torch.nan)

@@ -11,7 +11,7 @@ balanced classes every convention agrees with that of Papyan, Han & Donoho (2020
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, largest_norm, samples_in_float64
+from ._inputs import ROUNDING, can_vary_within, largest_norm, samples_in_float64
 from .means import mean_by_class
 
 
@@ -23,14 +23,14 @@ def within_between_trace_ratio(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64, 0 at within-class collapse; NaN for a single class, a class with no sample, class means that
-        all coincide (up to rounding), or a batch entry with a non-finite feature.
+        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for a single class, a class
+        with no sample, class means that all coincide (up to rounding), or a batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
     within, between, noise = _deviations(features, labels)
-    defined = largest_norm(between) > noise
+    defined = (largest_norm(between) > noise) & can_vary_within(labels)
     trace_within = within.square().sum(dim=-1).mean(dim=-1)
     trace_between = between.square().sum(dim=-1).mean(dim=-1)
     return torch.where(defined, trace_within / trace_between, torch.nan)
@@ -52,15 +52,16 @@ def within_between_pinv_trace(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64, 0 at within-class collapse; NaN for means of deficient rank (so for any two class means that
-        coincide while K-1 <= D), a single class, a class with no sample, or a batch entry with a non-finite feature.
+        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for means of deficient rank (so
+        for any two class means that coincide while K-1 <= D), a single class, a class with no sample, or a batch entry
+        with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
     within, between, noise = _deviations(features, labels)
     rank = min(between.shape[-2] - 1, between.shape[-1])
-    if rank == 0:
+    if rank == 0 or not can_vary_within(labels):
         return torch.full_like(noise, torch.nan)
     # LAPACK raises on NaN, for the whole batch: hand it zeros there, which have no rank.
     finite = between.isfinite().all(dim=-1).all(dim=-1)
@@ -83,14 +84,14 @@ def within_class_variation(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64, 0 at within-class collapse; NaN for a single class, a class with no sample, class means that
-        all coincide (up to rounding), or a batch entry with a non-finite feature.
+        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for a single class, a class
+        with no sample, class means that all coincide (up to rounding), or a batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
     within, between, noise = _deviations(features, labels)
-    defined = largest_norm(between) > noise
+    defined = (largest_norm(between) > noise) & can_vary_within(labels)
     distance_within = torch.linalg.vector_norm(within, dim=-1).mean(dim=-1)
     distance_between = torch.linalg.vector_norm(between, dim=-1).mean(dim=-1)
     return torch.where(defined, distance_within / distance_between, torch.nan)

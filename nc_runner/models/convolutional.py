@@ -124,7 +124,7 @@ class ConvolutionalNetwork:
         def apply(name: str, h: Tensor) -> Tensor:
             unit, name = self.backbone.units[name], f"backbone.{name}"
             weight, gamma, beta = (params[f"{name}.{of}"].flatten(0, 1) for of in ("weight", "gamma", "beta"))
-            h = functional.conv2d(h, weight, None, unit.stride, unit.kernel // 2, groups=self.trials)
+            h = convolution(h, weight, stride=unit.stride, groups=self.trials)
             mean, var = (self.buffers[f"{name}.{of}"].view(-1) for of in ("running_mean", "running_var"))
             return functional.batch_norm(h, mean, var, gamma, beta, train, momentum, self.config.batch_norm_eps)
 
@@ -156,3 +156,16 @@ class ConvolutionalNetwork:
         for i in range(1, self.depth + 1):
             h = self._linear(self.params, i, h)
             yield i, h
+
+
+def convolution(h: Tensor, weight: Tensor, *, stride: int, groups: int) -> Tensor:
+    """``[B, groups * in, H, W]`` by ``[groups * out, in, k, k]``, k odd, padded so that stride 1 keeps H and W.
+
+    A 1 x 1 convolution with a stride takes every stride-th pixel first, and is then one of stride 1: the same product.
+    oneDNN, as torch 2.13 calls it, corrupts the heap in the backward pass of the strided one on processors with AVX2
+    alone, with the channels last and 2 to 6 of them going in: the process aborts, then or later.
+    """
+    kernel = weight.shape[-1]
+    if kernel == 1 and stride > 1:
+        h, stride = h[:, :, ::stride, ::stride], 1
+    return functional.conv2d(h, weight, None, stride, kernel // 2, groups=groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nc_runner.errors import UserError
-from nc_runner.record.files import write_atomically, write_tensors
+from nc_runner.record.files import make, write_atomically, write_tensors, write_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,23 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+
+    @classmethod
+    def claim(cls, path: Path, key: str, *, empty_is_free: bool = False) -> RunFolder:
+        """A folder that no other run has: at ``path``, or beside it where that is taken.
+
+        Args:
+            key: what named the path, for what is said of it.
+            empty_is_free: whether an empty folder may be taken, which Hydra makes for each job of a multirun.
+
+        Raises:
+            UserError: as :func:`~nc_runner.record.files.make`.
+        """
+        if empty_is_free and path.is_dir() and not any(path.iterdir()):
+            with contextlib.suppress(FileExistsError):  # two jobs at once: one of them takes it
+                (path / ".lock").touch(exist_ok=False)
+                return cls(path)
+        return cls(make(path, key))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -52,7 +70,15 @@ class RunFolder:
     def write_json(self, name: str, content: Any) -> None:
         """Write a JSON record; NaN becomes null, so that any JSON reader takes it."""
         text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
-        write_atomically(self.path / name, lambda path: path.write_text(text))
+        write_text(self.path / name, text)
+
+    def write_config(self, config: Any, hydra: Any, overrides: list[str]) -> None:
+        """Write ``.hydra``, as Hydra itself would: the config, Hydra's own, and the command line's words."""
+        from omegaconf import OmegaConf
+
+        (self.path / ".hydra").mkdir(exist_ok=True)
+        for name, content in (("config", config), ("hydra", hydra), ("overrides", OmegaConf.create(overrides))):
+            write_text(self.path / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(content))
 
     def read_json(self, name: str) -> Any:
         """Read a JSON record.
@@ -76,6 +102,17 @@ class RunFolder:
         """The content of status.json; empty where a run has only just begun."""
         status: dict[str, Any] = self.read_json("status.json") if (self.path / "status.json").exists() else {}
         return status
+
+    def state(self) -> str:
+        """What became of the run: as ``status.json`` says, but ``killed`` where it says running and nobody is at it."""
+        state = str(self.read_status().get("state", "not begun"))
+        if state != "running":
+            return state
+        try:
+            with self.locked():
+                return "killed"
+        except UserError:
+            return state
 
     def update_status(self, **changes: Any) -> None:
         """Change some fields of status.json."""
@@ -143,7 +180,7 @@ class RunFolder:
         for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
             save = functools.partial(drawing.figure.savefig, metadata=metadata)
             write_atomically(folder / f"{name}.{suffix}", save)
-        write_atomically(folder / f"{name}.md", lambda path: path.write_text(drawing.markdown(name), encoding="utf-8"))
+        write_text(folder / f"{name}.md", drawing.markdown(name))
 
     def write_movie(self, name: str, frames: Sequence[Image], *, frame_ms: int = 180, last_ms: int = 3_000) -> None:
         """Write ``figures/NAME.gif`` from palette images; it repeats for ever and shows its last frame longer."""

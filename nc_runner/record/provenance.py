@@ -24,8 +24,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def provenance(config: Config, data: dict[str, str], *, device: torch.device, jobs: int) -> dict[str, Any]:
-    """The content of provenance.json at the start of a run; ``data`` are the checksums of its data sets."""
+def provenance(
+    config: Config, data: dict[str, str], left_out: list[str], *, device: torch.device, jobs: int
+) -> dict[str, Any]:
+    """The content of provenance.json at the start of a run.
+
+    Args:
+        data: the checksums of its data sets.
+        left_out: files or rows that are there and no part of them.
+    """
     return {
         "started": now(),
         "argv": sys.argv,
@@ -39,6 +46,7 @@ def provenance(config: Config, data: dict[str, str], *, device: torch.device, jo
         "threads_per_worker": 1,
         "seeds": config.seed_list,
         "data_sha256": data,
+        "data_left_out": left_out,
         "config": flatten(config),
     }
 
@@ -59,9 +67,10 @@ def device_name(device: torch.device) -> str:
 
 
 def elsewhere(started: dict[str, Any], device: torch.device) -> list[str]:
-    """In words, what differs between this process and a run's provenance and may change floating-point sums."""
-    here = {"device": device_name(device), "processor": processor_name(), "torch": torch.__version__}
-    there = {"device": started["device"], "processor": started["processor"], "torch": started["versions"]["torch"]}
+    """In words, what of this process differs from a run's provenance and changes sums."""
+    packages = [name for name in ("nc-runner", "torch", "numpy") if name in started["versions"]]
+    here = {"device": device_name(device), "processor": processor_name(), **{p: version_of(p) for p in packages}}
+    there = {"device": started["device"], "processor": started["processor"], **started["versions"]}
     return [f"{name} was {there[name]} and is {here[name]}" for name in here if there[name] != here[name]]
 
 

@@ -44,7 +44,9 @@ def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, 
 def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
     """Write every figure with its caption under it and its notes beside it, and every movie."""
     mpl.use("Agg")
-    sizes = changed_from_paper(results.config)
+    varied = [str(column) for column in results.trials if "." in str(column)]
+    taken = {key: results.trials[key].tolist() for key in ("seed", *varied)}
+    sizes = changed_from_paper(results.config, taken)
     with plt.style.context(style_path()):
         for name, drawing in experiment.figures(results).items():
             add_caption(drawing.figure, drawing.caption)

@@ -33,6 +33,7 @@ class Plan:
         device: where they train.
         jobs: processes that train them.
         data: the SHA-256 of each data set, by its keys on one line.
+        left_out: files or rows of image sets that are no part of them, each with the reason.
     """
 
     config: Config
@@ -43,12 +44,13 @@ class Plan:
     device: torch.device
     jobs: int
     data: dict[str, str]
+    left_out: list[str]
 
     def stacks_at(self, scale: str) -> dict[str, list[Trial]]:
         """The stacks of the same command at another scale."""
         words = [word for word in self.overrides if not word.startswith("scale=")]
         config = to_config(composed([*words, f"scale={scale}"]))
-        return stacks_by_name(make_trials(config, overridden_keys(words)), self.device)
+        return stacks_by_name(make_trials(config, overridden_keys(words), data.checksum), self.device)
 
 
 def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
@@ -64,14 +66,15 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
     check_scale(config)
     check(config)
     device = choose_device(config.device)
-    trials = make_trials(config, overridden_keys(overrides))
+    trials = make_trials(config, overridden_keys(overrides), data.checksum)
     if experiment.check:
         for trial in trials:
             experiment.check(trial.config)
     checksums = data.checksums(trial.config.data for trial in trials)
     stacks = stacks_by_name(trials, device)
     jobs = worker_count(config.jobs, len(stacks), device)
-    return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums)
+    left_out = list(dict.fromkeys(item for trial in trials for item in data.left_out(trial.config.data)))
+    return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums, left_out)
 
 
 def stacks_by_name(trials: Sequence[Trial], device: torch.device) -> dict[str, list[Trial]]:

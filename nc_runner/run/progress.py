@@ -26,8 +26,11 @@ def announce(plan: Plan, costs: dict[str, Cost], console: Console) -> None:
     where = f"{plan.jobs} CPU worker{'s' * (plan.jobs > 1)}"
     if plan.device.type == "cuda":
         where = torch.cuda.get_device_name(plan.device)
-    what = f"{plan.config.experiment}: {len(plan.trials)} trials, scale={plan.config.scale.name}"
+    count = f"{len(plan.trials)} trial{'s' * (len(plan.trials) > 1)}"
+    what = f"{plan.config.experiment}: {count}, scale={plan.config.scale.name}"
     console.print(f"{what}, on {where}: about {duration(seconds)}")
+    if plan.left_out:
+        console.print(f"Left out of the data: {len(plan.left_out)}, the first {plan.left_out[0]}.", soft_wrap=True)
     if seconds > LONG_SECONDS and (fitting := fitting_scale(plan)):
         scale, shorter = fitting
         console.print(f"That is over an hour; scale={scale} would take about {duration(shorter)}. Going on.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nc_runner.errors import UserError
 
@@ -13,57 +13,88 @@ if TYPE_CHECKING:
 
 def plot(words: list[str]) -> int:
     """Figures and claims again from saved tables; several folders merge into a new one."""
-    from rich.console import Console
-
-    from nc_runner import experiments
-    from nc_runner.record.files import make
     from nc_runner.record.folder import RunFolder
     from nc_runner.record.provenance import now
-    from nc_runner.run.judge import draw_and_judge
-    from nc_runner.run.results import read_results
+    from nc_runner.run.results import read_config
 
     if not words:
         raise UserError("plot: no folder was named; allowed is one run or multirun folder, or several.")
     given = [existing_folder(word) for word in words]
     folders = [RunFolder(path) for word in given for path in run_folders(word)]
-    results = read_results(folders)
     if len(given) == 1:
-        target = RunFolder(given[0])
+        put_together(folders, RunFolder(given[0]))
     else:
         stamp = now().split("+")[0].replace("T", "_").replace(":", "-")
-        target = RunFolder(make(Path("outputs") / str(results.config.experiment) / f"{stamp}_merged"))
+        merged = Path("outputs") / str(read_config(folders[0]).experiment) / f"{stamp}_merged"
+        put_together(folders, merged)
+    return 0
+
+
+def put_together(folders: list[RunFolder], where: RunFolder | Path) -> None:
+    """Draw and judge the runs of these folders as one, into a folder that is there or one to be made.
+
+    Raises:
+        UserError: they do not go together, nothing in them has finished, or another version made them.
+    """
+    from rich.console import Console
+
+    from nc_runner import experiments
+    from nc_runner.record.folder import RunFolder
+    from nc_runner.run.judge import draw_and_judge
+    from nc_runner.run.results import read_results
+
+    results = read_results(folders)
+    if (results.trials["status"] == "unfinished").all():
+        raise UserError(f"{folders[0].path}: none of its trials has finished; nc-run resume goes on with it.")
+    if isinstance(where, Path):
+        target = RunFolder.claim(where, "plot")
         target.write_json("status.json", {"state": "merged", "sources": [str(f.path.resolve()) for f in folders]})
         target.write_metrics(results.metrics)
+    else:
+        target = where
     if len(folders) > 1:
         target.write_trials(results.trials)
     try:
         draw_and_judge(target, results, experiments.load(results.config.experiment), Console())
     except KeyError as error:
-        missing = f"{given[0]}: has no column or metric {error}, so another version of the experiment made it"
+        missing = f"{folders[0].path}: has no column or metric {error}, so another version of the experiment made it"
         raise UserError(f"{missing}; run the experiment again.") from error
-    return 0
 
 
 def merge_multirun(folder: Path) -> int:
-    """Plot the completed jobs of a multirun in its folder; name the others. The exit code."""
+    """Put the completed jobs of a multirun together, each experiment by itself; name the others. The exit code."""
     from rich.console import Console
 
+    from nc_runner.run.results import read_config
+
+    of_experiment: dict[str, list[RunFolder]] = {}
+    others: list[RunFolder] = []
+    for job in jobs_of(folder):
+        if job.state() == "completed":
+            of_experiment.setdefault(str(read_config(job).experiment), []).append(job)
+        else:
+            others.append(job)
+    for name, jobs in of_experiment.items():
+        Console().rule(f"{name}: {len(jobs)} job{'s together' * (len(jobs) > 1)}")
+        if len(of_experiment) == 1:
+            plot([str(folder)])
+        else:
+            put_together(jobs, folder / f"{name}_merged")
+    for job in others:
+        reason = job.read_status().get("reason")
+        Console(stderr=True).print(
+            f"job {job.path.relative_to(folder)} {job.state()}: {reason}; nc-run resume {job.path} goes on with it.",
+            soft_wrap=True, markup=False,
+        )  # fmt: skip
+    return 1 if others else 0
+
+
+def jobs_of(folder: Path) -> list[RunFolder]:
+    """The runs in a multirun's folder, however deep ``hydra.sweep.subdir`` puts them."""
     from nc_runner.record.folder import RunFolder
 
-    completed: list[tuple[RunFolder, dict[str, Any]]] = []
-    failed: list[tuple[RunFolder, dict[str, Any]]] = []
-    for path in sorted(folder.glob("*/.hydra"), key=lambda p: (len(p.parent.name), p.parent.name)):
-        job = RunFolder(path.parent)
-        status = job.read_json("status.json") if (job.path / "status.json").exists() else {"state": "failed"}
-        (completed if status["state"] == "completed" else failed).append((job, status))
-    if completed:
-        Console().rule(f"{len(completed)} jobs together")
-        plot([str(folder)])
-    for job, status in failed:
-        Console(stderr=True).print(
-            f"job {job.path.name} {status['state']}: {status.get('reason')}", soft_wrap=True, markup=False
-        )
-    return 1 if failed else 0
+    found = [path.parent for path in folder.rglob(".hydra") if path.parent != folder]
+    return [RunFolder(path) for path in sorted(found, key=lambda p: (len(p.parts), len(p.name), p))]
 
 
 def run_folders(path: Path) -> list[Path]:
@@ -76,17 +107,12 @@ def run_folders(path: Path) -> list[Path]:
 
     if (path / ".hydra").is_dir():
         return [path]
-    jobs = sorted((p.parent for p in path.glob("*/.hydra")), key=lambda p: (len(p.name), p.name))
-    completed = [
-        j
-        for j in jobs
-        if (j / "status.json").exists() and RunFolder(j).read_json("status.json")["state"] == "completed"
-    ]
-    if completed:
+    jobs = jobs_of(path)
+    if completed := [job.path for job in jobs if job.state() == "completed"]:
         return completed
     if jobs:
         raise UserError(f"{path}: none of its {len(jobs)} runs is completed; nc-run resume goes on with one.")
-    if (path / "status.json").exists() and "sources" in (status := RunFolder(path).read_json("status.json")):
+    if "sources" in (status := RunFolder(path).read_status()):
         return [existing_folder(source) for source in status["sources"]]
     raise UserError(
         f"{path}: is not a run folder; allowed are folders that nc-run made, such as outputs/EXPERIMENT/DATE_TIME."

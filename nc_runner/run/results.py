@@ -45,9 +45,13 @@ def read_overrides(folder: RunFolder) -> list[str]:
     """The command line's words that a run's config was composed from, as Hydra saved them."""
     from omegaconf import OmegaConf
 
-    words = OmegaConf.to_container(OmegaConf.load(folder.path / ".hydra" / "overrides.yaml"))
-    assert isinstance(words, list)
-    return [str(word) for word in words]
+    path = folder.path / ".hydra" / "overrides.yaml"
+    try:
+        words = OmegaConf.to_container(OmegaConf.load(path))
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: cannot be read ({reason}); start a new run instead.") from error
+    return [str(word) for word in words] if isinstance(words, list) else []
 
 
 def read_results(folders: Sequence[RunFolder]) -> Results:
@@ -73,6 +77,7 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
                 table.insert(3, key, str(flat[key]) if isinstance(flat[key], list) else flat[key])
         trials.append(table)
         metrics.append(folder.read_metrics())
+    refuse_two_contents(folders, trials)
     owner = pd.concat([table["id"].to_frame().assign(folder=i) for i, table in enumerate(trials)]).drop_duplicates("id")
     kept = [set(owner.loc[owner["folder"] == i, "id"]) for i in range(len(folders))]
     return Results(
@@ -80,3 +85,22 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
         pd.concat([t[t["id"].isin(k)] for t, k in zip(trials, kept, strict=True)], ignore_index=True),
         pd.concat([m[m["trial"].isin(k)] for m, k in zip(metrics, kept, strict=True)], ignore_index=True),
     )
+
+
+def refuse_two_contents(folders: Sequence[RunFolder], trials: Sequence[pd.DataFrame]) -> None:
+    """Refuse runs whose trials have the same ids and were of other data, as versions before 0.2 could not tell.
+
+    Raises:
+        UserError: naming the two.
+    """
+    seen: dict[str, tuple[RunFolder, set[str]]] = {}
+    for folder, table in zip(folders, trials, strict=True):
+        known = folder.read_json("provenance.json") if (folder.path / "provenance.json").exists() else {}
+        data = set(known.get("data_sha256", {}).values())
+        for trial in table["id"]:
+            other, theirs = seen.setdefault(trial, (folder, data))
+            if data and theirs and data.isdisjoint(theirs):
+                raise UserError(
+                    f"plot: {other.path} and {folder.path} have the same trials of other data; allowed are runs of one "
+                    "data set, or of version 0.2 and later, which tell them apart."
+                )

@@ -1,69 +1,123 @@
-"""The story of one run: plan, training, tables, figures and verdicts."""
+"""The story of one run: plan, training, tables, figures and verdicts; and how it ends."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from rich.console import Console
 
+from nc_runner.errors import UserError, refuse
 from nc_runner.record.folder import RunFolder
 from nc_runner.record.provenance import now, provenance
 from nc_runner.record.tables import Outcome, metrics_table, trials_table
 from nc_runner.run.estimate import costs as estimated
 from nc_runner.run.judge import draw_and_judge
 from nc_runner.run.plan import Plan
-from nc_runner.run.progress import RunProgress, announce
+from nc_runner.run.progress import RunProgress, announce, label
 from nc_runner.run.results import read_results
+from nc_runner.run.stopping import Requests, Stopped, requests_to_stop
 from nc_runner.run.workers import run_stacks
 
 log = logging.getLogger(__name__)
 
 
+class StacksFailedError(Exception):
+    """Stacks that did not train to their end, and why."""
+
+
 def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
     """Train what is not yet trained, write the tables, draw the figures and judge the claims.
+
+    However it ends, ``status.json`` says so, where it can be written at all.
 
     Args:
         folder: an empty run folder, or that of an interrupted run, which goes on.
 
     Returns:
-        The exit code: 0, 1 where a stack failed, 130 or 143 where a signal ended the run.
+        The exit code: 0, 1 where something failed, 2 where a person has to change something, 128 and the signal's
+        number where one ended the run.
     """
     console = console or Console()
-    config, experiment, trials, stacks = plan.config, plan.experiment, plan.trials, plan.stacks
-    with folder.locked(), logging_to(folder), stop_on_signal() as stopped_by:
-        if not (folder.path / "provenance.json").exists():
-            folder.write_json("provenance.json", provenance(config, plan.data, device=plan.device, jobs=plan.jobs))
-        folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())
-        log.info(
-            "%s: %d trials in %d stacks, %d workers, %s",
-            config.experiment, len(trials), len(stacks), plan.jobs, plan.device,
-        )  # fmt: skip
-        costs = estimated(stacks, experiment.measure, plan.device)
-        announce(plan, costs, console)
+    with folder.locked(), logging_to(folder), requests_to_stop() as requests:
+        try:
+            requests.heed()
+            train(plan, folder, console, requests)
+            draw_and_judge(folder, read_results([folder]), plan.experiment, console)
+            folder.remove_checkpoints()
+            folder.update_status(state="completed", finished=now(), updated=now())
+            return 0
+        except Stopped as stopped:
+            ended(folder, "interrupted", stopped.name)
+            console.print(
+                f"Interrupted ({stopped.name}); what was done is saved. Go on with: nc-run resume {folder.path}",
+                soft_wrap=True,
+            )
+            return stopped.exit_code
+        except UserError as error:
+            ended(folder, "failed", str(error))
+            return refuse(error)
+        except Exception as error:
+            ended(folder, "failed", str(error) if isinstance(error, StacksFailedError) else f"{error!r}")
+            log.exception("the run failed")
+            console.print(
+                f"Failed: {error}. Its log is {folder.path}/nc-run.log; try again with: nc-run resume {folder.path}",
+                soft_wrap=True, markup=False,
+            )  # fmt: skip
+            return 1
 
-        outcomes: dict[str, Outcome] = {}
-        failures: dict[str, Exception] = {}
-        started = time.monotonic()
 
-        def write_tables() -> None:
-            metrics = metrics_table(trials, outcomes)
-            folder.write_metrics(metrics)
-            folder.write_trials(trials_table(trials, outcomes, metrics, experiment.headline))
+def ended(folder: RunFolder, state: str, reason: str) -> None:
+    """Say in status.json how the run ended, and leave it at that where the disk takes no more."""
+    with contextlib.suppress(UserError):
+        if folder.read_status().get("state") != "completed":
+            folder.update_status(state=state, reason=reason, updated=now())
 
-        with RunProgress(stacks, costs, console) as progress:
-            for name, outcome in run_stacks(
-                stacks,
-                experiment.measure,
-                folder,
-                device=plan.device,
-                jobs=plan.jobs,
-                should_stop=lambda: bool(stopped_by),
-                on_report=progress.report,
-            ):
+
+def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -> None:
+    """Train every stack that is not trained yet, and write the tables as each ends.
+
+    Raises:
+        StacksFailedError: some did not train to their end.
+        Stopped: somebody asked for it, and all stacks are saved.
+    """
+    trials, stacks = plan.trials, plan.stacks
+    if not (folder.path / "provenance.json").exists():
+        known = provenance(plan.config, plan.data, plan.left_out, device=plan.device, jobs=plan.jobs)
+        folder.write_json("provenance.json", known)
+    folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())
+    log.info(
+        "%s: %d trials in %d stacks, %d workers, %s",
+        plan.config.experiment, len(trials), len(stacks), plan.jobs, plan.device,
+    )  # fmt: skip
+    costs = estimated(stacks, plan.experiment.measure, plan.device)
+    announce(plan, costs, console)
+    for item in plan.left_out:
+        log.warning("left out: %s", item)
+
+    outcomes: dict[str, Outcome] = {}
+    failures: dict[str, Exception] = {}
+    started = time.monotonic()
+
+    def write_tables() -> None:
+        metrics = metrics_table(trials, outcomes)
+        folder.write_metrics(metrics)
+        folder.write_trials(trials_table(trials, outcomes, metrics, plan.experiment.headline))
+
+    with requests.noted(), RunProgress(stacks, costs, console) as progress:
+        training = run_stacks(
+            stacks,
+            plan.experiment.measure,
+            folder,
+            device=plan.device,
+            jobs=plan.jobs,
+            should_stop=lambda: requests.first is not None,
+            on_report=progress.report,
+        )
+        with contextlib.closing(training):
+            for name, outcome in training:
                 if isinstance(outcome, Exception):
                     failures[name] = outcome
                     log.error("stack %s failed: %r", name, outcome, exc_info=outcome)
@@ -76,45 +130,13 @@ def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
                     done = sum(len(stacks[other]) for other, o in outcomes.items() if o.finished)
                     folder.update_status(trials_done=done, updated=now())
         write_tables()
-        log.info("training ended after %.1f s", time.monotonic() - started)
-
-        if stopped_by:
-            name = signal.Signals(stopped_by[0]).name
-            folder.update_status(state="interrupted", reason=name, updated=now())
-            console.print(
-                f"Interrupted ({name}); everything is saved. Go on with: nc-run resume {folder.path}", soft_wrap=True
-            )
-            return 128 + stopped_by[0]
-        if failures:
-            reason = "; ".join(f"{name}: {error}" for name, error in failures.items())
-            folder.update_status(state="failed", reason=reason, updated=now())
-            console.print(f"Failed: {reason}. Try again with: nc-run resume {folder.path}", soft_wrap=True)
-            return 1
-        draw_and_judge(folder, read_results([folder]), experiment, console)
-        folder.remove_checkpoints()
-        folder.update_status(state="completed", finished=now(), updated=now())
-    return 0
+    log.info("training ended after %.1f s", time.monotonic() - started)
+    if failures:
+        said = "; ".join(f"{label(stacks[name])}: {error}" for name, error in failures.items())
+        raise StacksFailedError(said)
 
 
-@contextmanager
-def stop_on_signal() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM append themselves to, instead of ending the process; a second SIGINT ends it."""
-    caught: list[int] = []
-
-    def remember(number: int, _: object) -> None:
-        if caught and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        caught.append(number)
-
-    previous = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield caught
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
+@contextlib.contextmanager
 def logging_to(folder: RunFolder) -> Iterator[None]:
     """Keep nc-run.log while inside."""
     handler = logging.FileHandler(folder.path / "nc-run.log")

@@ -15,6 +15,12 @@ MISTAKES = {
     "mistyped choice": (["experiment=bn_wd_sweep", "model.norm=afine"], ["model.norm=afine", "did you mean affine"]),
     "mistyped command": (["plto", "x"], ["plto", "did you mean plot?"]),
     "experiment as a command": (["bn_wd_sweep"], ["nc-run experiment=bn_wd_sweep"]),
+    "mistyped group": (["experiment=bn_wd_sweep", "scal=quick"], ["scal", "did you mean scale"]),
+    "help of nothing": (["nope", "--help"], ["nope", "allowed are"]),
+    "other kind of network": (
+        ["experiment=linear_head_depth", "scale=smoke", "model=resnet20", "model.norm=affine", "data=digits"],
+        ["experiment=linear_head_depth_resnet"],
+    ),
     "list of something": (["list", "pan2023"], ["list: pan2023", "--json"]),
     "no experiment": (["scale=smoke"], ["experiment", "bn_wd_sweep"]),
     "unknown scale": (["experiment=bn_wd_sweep", "scale=huge"], ["scale=huge", "quick"]),

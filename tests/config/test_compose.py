@@ -14,31 +14,39 @@ def changed(*words: str) -> str:
     return changed_from_paper(compose(["experiment=rank_tcv", *words]))
 
 
+CHANGED = "Changed from scale=paper, whose values are in brackets: "
+
+
 def test_what_was_changed_from_the_paper_is_named_with_what_it_was() -> None:
     assert changed() == "Sizes of scale=paper."
     assert changed_from_paper(Config()) == ""
     assert changed("scale=smoke", "train.momentum=0.5", "seeds=[4,5]") == (
-        "Changed from scale=paper: seeds [4, 5] (1), data.samples 20 (200), model.width 16 (64), "
-        "train.epochs 50 (20000), train.momentum 0.5 (0.9)."
+        f"{CHANGED}seeds 2 (1), data.samples 20 (200), model.width 16 (64), train.epochs 50 (20000), "
+        "train.momentum 0.5 (0.9)."
     )
 
 
 def test_the_data_set_and_the_kind_of_network_are_no_change() -> None:
-    assert changed("data=mnist", "data.per_class=7") == "Changed from scale=paper: data.per_class 7 (null)."
+    assert changed("data=mnist", "data.per_class=7") == f"{CHANGED}data.per_class 7 (null)."
 
 
-def test_axes_are_compared_whole() -> None:
-    assert changed("grid={data.sigma:[1.0,2.0]}") == ("Changed from scale=paper: data.sigma [1, 2] ([0, ..., 1.5]).")
-    assert "data.sigma 3 ([0, ..., 1.5])" in changed("data.sigma=3")
-
-
-def test_of_keys_that_vary_together_those_that_differ_are_named_alone() -> None:
+def test_of_a_key_that_varies_all_values_are_compared() -> None:
+    assert changed("grid={data.sigma:[1.0,2.0]}") == f"{CHANGED}data.sigma [1, 2] ([0, ..., 1.5])."
     said = changed_from_paper(compose(["experiment=near_optimal", "scale=quick"]))
     assert "train.epochs [100, 20000] ([300, 100000])" in said
-    assert "data.samples 2000 (10000)" in said
+    assert "data.samples [80, 2000] ([80, 10000])" in said
     assert "mlp" not in said
     fewer = changed_from_paper(compose(["experiment=linear_head_depth_resnet", "scale=quick"]))
-    assert "model.depth,model.linear_layers [[2, 1], [7, 6]] ([[2, 1], ..., [7, 6]])" in fewer
+    assert "model.depth [2, 7] ([2, ..., 7])" in fewer
+
+
+def test_what_the_trials_were_counts_and_not_what_the_grid_says() -> None:
+    """An override replaces an axis; merged runs have others."""
+    config = compose(["experiment=bn_wd_sweep", "model.norm=affine"])
+    trials = {"seed": [0] * 8, "model.norm": ["affine"] * 8, "train.weight_decay": config.grid["train.weight_decay"]}
+    assert changed_from_paper(config, trials) == f"{CHANGED}model.norm affine ([affine, none, plain])."
+    more = {**trials, "seed": [0, 1, 2, 3], "train.epochs": [300, 2], "model.norm": ["affine", "plain", "none"]}
+    assert changed_from_paper(config, more) == f"{CHANGED}seeds 4 (1), train.epochs [2, 300] (300)."
 
 
 def test_within_a_run_too_where_hydra_is_in_charge_already() -> None:

@@ -93,12 +93,18 @@ def test_a_bad_value_in_the_grid_is_refused(small: Config) -> None:
         make_trials(dataclasses.replace(small, grid={"model.norm": ["sideways"]}))
 
 
-def test_a_trial_s_id_knows_its_images_by_name_and_not_where_they_lie(small: Config) -> None:
-    def named(path: str) -> str:
-        return id_of(replace(small, {"data.name": "images", "data.path": path}), 0)
+def test_a_trial_knows_its_images_by_their_content(small: Config) -> None:
+    """Neither by a name nor by a folder; of data that the config's keys make, the keys are the content."""
 
-    assert named("/a/faces") == named("./faces") == named("faces")
-    assert named("faces") != named("cats")
+    def ids(path: str, content: str) -> list[str]:
+        config = replace(small, {"data.name": "images", "data.path": path, "grid": {"train.weight_decay": [0.0, 0.1]}})
+        return [trial.id for trial in make_trials(config, (), lambda _: content)]
+
+    assert ids("/a/faces", "1f") == ids("/b/cats", "1f")
+    assert set(ids("/a/faces", "1f")).isdisjoint(ids("/a/faces", "2e"))
+    assert len(set(ids("/a/faces", "1f"))) == 2
+    synthetic = [trial.id for trial in make_trials(small, (), lambda _: "1f")]
+    assert synthetic == [trial.id for trial in make_trials(small)]
 
 
 def test_where_images_lie_is_no_axis() -> None:

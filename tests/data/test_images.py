@@ -65,7 +65,7 @@ def test_subset_is_of_different_images_of_their_own_class():
     config = DataConfig(name=DataName.digits, classes=10, per_class=7)
     source = image_sources.training_set(config)
     x, y = images(config)
-    raw = np.stack([np.asarray(p) for p in source.images(np.arange(1797))])
+    raw = np.stack([encoded.content for encoded in source.images(np.arange(1797))])
     chosen = [key for key, image in enumerate(raw) if image.tobytes() in of]
     assert len(chosen) == 1797
     scale = (x - x.min()) / (x.max() - x.min()) * 16

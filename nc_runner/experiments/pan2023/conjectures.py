@@ -72,7 +72,7 @@ def agreement(table: pd.DataFrame, group: list[str], x: str, y: str, *, falling:
 
 def growth_with_weight_decay(perfect: pd.DataFrame, of: str, *, id: str = "growth") -> Claim:
     """Conjecture 3.1.1 on last-layer features; ``perfect`` has one row a trial with the column ``gap``."""
-    gap = perfect.groupby(WEIGHT_DECAY)["gap"].mean()
+    gap = perfect.groupby(WEIGHT_DECAY)["gap"].mean().dropna()
     holds, measured = None, "fewer than two weight decays with perfect accuracy"
     if len(gap) >= 2:
         eps, seeds = growth_eps(gap), perfect["seed"].nunique()

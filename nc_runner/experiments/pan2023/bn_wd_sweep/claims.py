@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -135,11 +136,14 @@ def feature_norm(final: pd.DataFrame) -> Claim:
         moment = trials["feature_second_moment_batch"]
         with_eps = (moment / (trials["gamma_squared_norm_with_eps"] + trials["beta_squared_norm"]) - 1).abs()
         without = (moment / (trials["gamma_squared_norm"] + trials["beta_squared_norm"]) - 1).abs()
-        holds = bool((with_eps <= BATCHNORM_TOLERANCE).all())
-        measured = (
-            f"largest relative difference {with_eps.max():.1g} over {len(trials)} trials; with epsilon taken as 0, "
-            f"{without.max():.2g}, at weight decay {trials[WEIGHT_DECAY].to_numpy()[without.argmax()]:g}"
-        )
+        finite = bool(np.isfinite(with_eps).all() and np.isfinite(without).all())
+        holds = bool((with_eps <= BATCHNORM_TOLERANCE).all()) if finite else None
+        measured = "not finite in some trials"
+        if finite:
+            measured = (
+                f"largest relative difference {with_eps.max():.1g} over {len(trials)} trials; with epsilon taken as 0, "
+                f"{without.max():.2g}, at weight decay {trials[WEIGHT_DECAY].to_numpy()[without.argmax()]:g}"
+            )
     return Claim(
         "feature_norm",
         "Behind BatchNorm in train mode, mean ||h||^2 = ||gamma||^2 + ||beta||^2 (Proposition 2.2.1, with bias). "

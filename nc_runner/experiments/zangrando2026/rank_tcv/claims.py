@@ -57,9 +57,9 @@ def pairs(results: Results, along: str, across: list[str], *, sign: int) -> tupl
     table = table[table["status"] != "diverged"].assign(log=np.log10(table[DISTANCE].clip(lower=FLOOR)))
     agree = total = 0
     for _, rows in table.groupby([*across, "seed", "layer"]):
-        steps = rows.sort_values(along)["log"].diff().dropna()
-        floor = rows.sort_values(along)["log"].rolling(2).max().iloc[1:] <= np.log10(FLOOR) + 1e-9
-        steps = steps[~floor.to_numpy()]
+        logs = rows.sort_values(along)["log"].dropna()  # an all-zero weight has no distance
+        steps = logs.diff().iloc[1:]
+        steps = steps[logs.rolling(2).max().iloc[1:] > np.log10(FLOOR) + 1e-9]
         agree, total = agree + int((sign * steps > 0).sum()), total + len(steps)
     return agree, total
 

@@ -33,21 +33,21 @@ def heat_maps(results: Results) -> Drawing:
     table = results.final_by_layer(DISTANCE)
     table = table[(table["status"] != "diverged") & (table["layer"] < results.config.model.depth)]
     layers = sorted(table["layer"].unique()) or [*range(1, results.config.model.depth)] or [1]
-    low = max(FLOOR, float(table[DISTANCE].clip(lower=FLOOR).min())) if len(table) else FLOOR
-    high = max(float(table[DISTANCE].max()), 10 * low) if len(table) else 1.0
+    low = max(FLOOR, float(table[DISTANCE].clip(lower=FLOOR).min())) if table[DISTANCE].notna().any() else FLOOR
+    high = max(float(table[DISTANCE].max()), 10 * low) if table[DISTANCE].notna().any() else 1.0
     scale = LogNorm(low, high)
     figure, axes = plt.subplots(1, len(layers), figsize=(2.9 * len(layers) + 0.9, 2.9), sharey=True, squeeze=False)
     for ax, layer in zip(axes[0], layers, strict=True):
         ax.set(title=f"layer {layer}", xlabel="weight decay λ")
         ax.grid(visible=False)
-        if table.empty:
+        if table.empty or table[DISTANCE].isna().all():
             say(ax, f"{NOTHING} with a weight\nwhose rank can exceed K")
             continue
         grid = table[table["layer"] == layer].pivot_table(index=SIGMA, columns=DECAY, values=DISTANCE)
         image = ax.imshow(grid.clip(lower=low), norm=scale, cmap="viridis", origin="lower", aspect="auto")
         write_numbers(ax, grid, low, high)
     axes[0, 0].set_ylabel("noise σ")
-    if not table.empty:
+    if table[DISTANCE].notna().any():
         label = "relative distance from rank K\n$\\sum_{j>K} s_j^2 / \\sum_j s_j^2$"
         figure.colorbar(image, ax=axes[0].tolist(), label=label, pad=0.02)
     seeds = seeds_phrase(table, band=False)

@@ -36,7 +36,7 @@ def figures(results: Results) -> dict[str, Drawing]:
         of_row[0].set_ylabel(f"{activation} blocks\nnorm of the weight")
         for first, ax in zip(firsts, of_row, strict=True):
             rows = table[(table[ACTIVATION] == activation) & (table[FIRST] == first)]
-            if rows.empty:
+            if rows["weight_norm"].isna().all():
                 say(ax, NOTHING)
                 continue
             draw_norms(ax, rows, names, predicted(config, first))
