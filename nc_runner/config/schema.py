@@ -64,7 +64,9 @@ class DataConfig:
     root: str | None = key(
         None, "folder of image data sets in the Hugging Face parquet layout; null: NC_DATA_ROOT, then the hub"
     )
-    path: str | None = key(None, "images: a folder, or a name on the hub, that datasets.load_dataset reads")
+    path: str | None = key(
+        None, "images: a folder of class folders or parquet files, or hub:OWNER/NAME on the Hugging Face hub"
+    )
     columns: str | None = key(
         None, "IMAGE:LABEL, the columns of a table of images, where it has several or other names"
     )
