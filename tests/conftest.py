@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 import pytest
+import torch
 from safetensors import safe_open
 
 from nc_runner.cli.mistakes import compose
@@ -21,6 +22,8 @@ from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.config.trials import make_trials
 
 mpl.use("Agg")
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # Triton looks at it when first imported
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 

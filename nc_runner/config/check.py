@@ -99,6 +99,8 @@ def check_grid(grid: dict[str, list[Any]]) -> None:
                     f"grid: {name} is not a key a grid can vary{question}; allowed are the keys of data, model, train "
                     "and flow."
                 )
+            if name == "train.matmul_precision":  # torch has one setting a process, and the stacks share it
+                raise UserError(f"grid: {name} holds for a whole run; allowed is one value, {name}=high for example.")
             if name in seen:
                 raise UserError(f"grid: {name} is varied twice; allowed is one axis a key.")
             seen.add(name)

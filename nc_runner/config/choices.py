@@ -105,6 +105,12 @@ class Precision(Enum):
     float64 = "float64"
 
 
+class MatmulPrecision(Enum):
+    highest = "highest"
+    high = "high"
+    medium = "medium"
+
+
 class Device(Enum):
     auto = "auto"
     cpu = "cpu"

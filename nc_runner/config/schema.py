@@ -17,6 +17,7 @@ from nc_runner.config.choices import (
     Device,
     Init,
     LossName,
+    MatmulPrecision,
     Means,
     Method,
     ModelName,
@@ -149,6 +150,10 @@ class TrainConfig:
     lr_milestones: list[float] = key([0.25, 0.5, 0.75], "fractions of the epochs at which the step size drops")
     lr_gamma: float = key(0.1, "factor of each drop", above=0.0, high=1.0)
     precision: Precision = key(Precision.float32, "of data, parameters and gradients; measures are always in float64")
+    matmul_precision: MatmulPrecision = key(
+        MatmulPrecision.highest,
+        "of float32 products on a GPU: highest (float32), high (TF32), medium (TF32, in convolutions bfloat16)",
+    )
     target_accuracy: float = key(
         0.999, "training accuracy below which a trial counts as underfit and is discarded", low=0.0, high=1.0
     )
@@ -210,6 +215,9 @@ class Config:
         """The seeds as a list; a count N means 0 .. N-1."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else list(self.seeds)
 
+
+# Keys that decide a trial's numbers only where they are not at this value: younger than trials that were made without.
+WITHOUT_EFFECT_AT = {"train.matmul_precision": "highest"}
 
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread
 # count do change sums; they are recorded in provenance.json, and resume says where they differ.)

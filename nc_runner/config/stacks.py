@@ -43,7 +43,7 @@ def stack_key(trial: Trial) -> str:
 
 
 def make_stacks(trials: Sequence[Trial], *, cuda: bool) -> list[list[Trial]]:
-    """Group trials of equal shape and operations: all of a kind on a GPU, small networks by a few on a CPU.
+    """Group trials of equal shape and operations: on a GPU all MLPs of a kind, on a CPU small networks by a few.
 
     The grouping depends on the trials alone, never on the number of workers, so that the same command gives the
     same bits whatever ``jobs`` is.
@@ -57,6 +57,11 @@ def make_stacks(trials: Sequence[Trial], *, cuda: bool) -> list[list[Trial]]:
         most = len(members)
         if config.train.method is Method.flow:
             most = 1  # each trial has its own steps
+        elif cuda and config.model.name in CONVOLUTIONAL:
+            # Grouped convolutions lose to networks of their own, each on its stream, at every width (H100, ResNet20,
+            # images a second of five: 63,000 and 97,000 with 2 channels, 33,000 and 50,000 with 8, 14,000 and 35,000
+            # with 16).
+            most = 1
         elif not cuda and config.train.method is Method.sgd:
             most = cpu_stack_size(config)
         size = math.ceil(len(members) / math.ceil(len(members) / most))  # as many stacks, of equal size

@@ -12,7 +12,7 @@ from typing import Any
 from nc_runner.config.check import check
 from nc_runner.config.choices import IMAGE_DATA
 from nc_runner.config.keys import axis_keys, flatten, replace
-from nc_runner.config.schema import WITHOUT_EFFECT, Config, DataConfig
+from nc_runner.config.schema import WITHOUT_EFFECT, WITHOUT_EFFECT_AT, Config, DataConfig
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ def effective(flat: dict[str, Any], images: str | None = None) -> dict[str, Any]
         key: value
         for key, value in flat.items()
         if not any(key == name or key.startswith(f"{name}.") for name in WITHOUT_EFFECT)
+        and WITHOUT_EFFECT_AT.get(key) != value
     }
     if images is None:
         return deciding

@@ -8,10 +8,13 @@ initialisation order on purpose.
 from __future__ import annotations
 
 import math
+import threading
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+_global_generator = threading.Lock()  # all threads of a process have it in common, and stacks may train in threads
 
 
 def teacher(
@@ -35,7 +38,7 @@ def teacher(
     """
     x = torch.from_numpy(np.random.RandomState(input_seed).randn(samples, dim).astype(np.float32))
     widths = [dim] + [width] * (depth - 1) + [classes]
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with _global_generator, torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(label_seed)
         layers: list[nn.Module] = []
         for i in range(depth):

@@ -101,7 +101,7 @@ class MLP:
             random = generator(seed, "init")
             for i, layer in self.linear.items():
                 bound = 1 / math.sqrt(layer.weight.shape[2])
-                gain = initial_gain(self.config, self._slope(i))
+                gain = initial_gain(self.config, self.slope_after(i))
                 for tensor, limit in ((layer.weight, gain * bound), (layer.bias, bound)):
                     if tensor is not None:
                         tensor[t].copy_(torch.empty(tensor.shape[1:]).uniform_(-limit, limit, generator=random))
@@ -118,9 +118,9 @@ class MLP:
 
         In the linear head there is none, and it is the layer's output.
         """
-        return layers.activation_(self.linear[i](h), self._slope(i))
+        return layers.activation_(self.linear[i](h), self.slope_after(i))
 
-    def _slope(self, i: int) -> float:
+    def slope_after(self, i: int) -> float:
         """The slope below 0 of the activation after layer i; 1 where there is none."""
         return self.slope if i < self.linear_from else 1.0
 
@@ -198,7 +198,7 @@ class MLP:
                     into_gamma=self.grads.get(f"{i}.gamma"),
                     into_beta=self.grads.get(f"{i}.beta"),
                 )
-            grad = layers.activation_backward(grad, activated, self._slope(i))
+            grad = layers.activation_backward(grad, activated, self.slope_after(i))
             yield i, passed.inputs[i - 1], grad
 
     def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:

@@ -34,7 +34,7 @@ class Cost(NamedTuple):
 
 def costs(stacks: Mapping[str, list[Trial]], measure: Measure, device: torch.device) -> dict[str, Cost]:
     """What each stack takes, from a few timed steps and a timed measurement of each kind of stack."""
-    prepare_process()
+    prepare_process(next(iter(stacks.values()))[0].config.train.matmul_precision)
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nc_runner.config.choices import MatmulPrecision
 from nc_runner.config.compose import changed_from_paper
 from nc_runner.experiments.base import Claim, Experiment, Results, Verdict
 from nc_runner.figures import style_path
@@ -22,6 +23,11 @@ from nc_runner.record.folder import RunFolder
 log = logging.getLogger(__name__)
 
 VERDICT_COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", Verdict.undecided: "yellow"}
+
+PRODUCTS = {
+    MatmulPrecision.high: "Trained with TF32 products.",
+    MatmulPrecision.medium: "Trained with TF32 products, convolutions in bfloat16.",
+}
 
 
 def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, console: Console) -> None:
@@ -47,10 +53,13 @@ def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
     varied = [str(column) for column in results.trials if "." in str(column)]
     taken = {key: results.trials[key].tolist() for key in ("seed", *varied)}
     sizes = changed_from_paper(results.config, taken)
+    precision = results.config.train.matmul_precision
+    products = f" {PRODUCTS[precision]}" if precision in PRODUCTS else ""
     with plt.style.context(style_path()):
         for name, drawing in experiment.figures(results).items():
-            add_caption(drawing.figure, drawing.caption)
-            folder.write_drawing(name, dataclasses.replace(drawing, notes=[*drawing.notes, sizes]))
+            caption = f"{drawing.caption}{products}"
+            add_caption(drawing.figure, caption)
+            folder.write_drawing(name, dataclasses.replace(drawing, caption=caption, notes=[*drawing.notes, sizes]))
             plt.close(drawing.figure)
         for name, frames in (experiment.movie(results) if experiment.movie else {}).items():
             folder.write_movie(name, images(frames))

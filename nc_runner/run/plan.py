@@ -9,7 +9,7 @@ import torch
 
 from nc_runner import data, experiments
 from nc_runner.config.check import check
-from nc_runner.config.choices import Device
+from nc_runner.config.choices import Device, MatmulPrecision
 from nc_runner.config.compose import check_scale, composed
 from nc_runner.config.keys import overridden_keys, to_config
 from nc_runner.config.schema import Config
@@ -66,6 +66,9 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
     check_scale(config)
     check(config)
     device = choose_device(config.device)
+    if device.type == "cpu" and config.train.matmul_precision is not MatmulPrecision.highest:
+        precision = config.train.matmul_precision.name
+        raise UserError(f"train.matmul_precision={precision}: is for GPUs; allowed on a CPU is highest.")
     trials = make_trials(config, overridden_keys(overrides), data.checksum)
     if experiment.check:
         for trial in trials:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from nc_runner.config.trials import Trial
 from nc_runner.record.folder import RunFolder
 from nc_runner.record.tables import Outcome
+from nc_runner.run.streams import MOST_STREAMS, run_on_streams
 from nc_runner.training.stack import Measure, Report, prepare_process, run_stack
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def available_cores() -> int:
 
 
 def worker_count(jobs: Any, stacks: int, device: torch.device) -> int:
-    """Processes for a run: one on a GPU; on a CPU what ``jobs`` says, but no more than there are stacks."""
+    """How many stacks train at once: on a GPU a few, in one process; on a CPU what ``jobs`` says, each in a process."""
     if device.type == "cuda":
-        return 1
+        return max(1, min(MOST_STREAMS, stacks))
     return max(1, min(available_cores() if jobs == "auto" else int(jobs), stacks))
 
 
@@ -58,6 +59,10 @@ def run_stacks(
     on_report: Callable[[Report], None],
 ) -> Ended:
     """Train every stack; yield each one's name with its outcome, or the exception that ended it, as it ends."""
+    if device.type == "cuda":
+        return run_on_streams(
+            stacks, measure, folder, device=device, streams=jobs, should_stop=should_stop, on_report=on_report
+        )
     if jobs == 1:
         return _run_here(stacks, measure, folder, device, should_stop, on_report)
     return _run_in_workers(stacks, measure, folder, jobs, should_stop, on_report)

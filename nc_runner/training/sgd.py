@@ -17,8 +17,11 @@ from nc_runner.config.choices import CONVOLUTIONAL, Precision
 from nc_runner.config.trials import Trial
 from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
-from nc_runner.training.graph import CapturedUpdate
+from nc_runner.training.fused import fused_step
+from nc_runner.training.graph import CapturedSteps
 from nc_runner.training.probes import probe_epochs
+
+_STEPS_A_GRAPH = 16  # of a few tens of microseconds each; a launch from Python costs about as much as one
 
 DTYPES = {Precision.float32: torch.float32, Precision.float64: torch.float64}
 
@@ -78,9 +81,13 @@ class SGD:
         self.correct = torch.zeros(len(trials), device=device, dtype=torch.int64)
         self.order: Tensor | None = None
         self.drops = 0
-        self._update: Callable[[Tensor], None] = self.update
+        self._next_order: tuple[int, Tensor] | None = None
+        self._steps: Callable[[Tensor], None] = self.update
+        self._steps_at_once = 1
         if device.type == "cuda":
-            self._update = CapturedUpdate(self.update, self.state)
+            fused = fused_step(self)
+            self._steps = CapturedSteps(fused or self.update, self.state, self.batch_size)
+            self._steps_at_once = 1 if self.config.model.name in CONVOLUTIONAL else _STEPS_A_GRAPH
 
     def _weight_decay(self, of_all: Tensor) -> Tensor:
         """[T, 1], or [T, P] where the first layer has a weight decay of its own."""
@@ -130,7 +137,7 @@ class SGD:
         self.step, self.order = step, None
 
     def advance(self) -> None:
-        """One step of every trial."""
+        """One step of every trial; on a GPU several, at most to the end of the epoch."""
         epoch, within = divmod(self.step, self.steps_per_epoch)
         if within == 0:
             self.loss_sum.zero_()
@@ -138,23 +145,34 @@ class SGD:
         if within == 0 or self.order is None:
             self._begin(epoch)
         assert self.order is not None
-        self._update(self.order[within * self.batch_size : (within + 1) * self.batch_size])
-        self.step += 1
+        steps = min(self._steps_at_once, self.steps_per_epoch - within)
+        self._steps(self.order[within * self.batch_size : (within + steps) * self.batch_size])
+        self.step += steps
+        if self.device.type == "cuda" and self.between_epochs:
+            self._next_order = (epoch + 1, self._order_of(epoch + 1))  # while the GPU is still at work on this one
 
     def _begin(self, epoch: int) -> None:
         """Set the epoch's step sizes and the order in which each trial sees its samples, [N, T] on the device."""
-        train, samples = self.config.train, len(self.x)
+        train = self.config.train
         drops = sum(epoch >= fraction * train.epochs for fraction in train.lr_milestones)
         if drops != self.drops:
             self.lr.copy_(self.initial_lr * train.lr_gamma**drops)
             self.drops = drops
-        seeds = [trial.seed for trial in self.trials]
-        if self.batch_size == samples:  # a full batch needs no order; a fixed one keeps its sums the same
-            if self.order is None:
-                self.order = torch.arange(samples, device=self.device)[:, None].expand(-1, len(seeds))
+        if self.batch_size == len(self.x) and self.order is not None:
             return
+        of, order = self._next_order or (None, None)
+        self.order = (order if order is not None and of == epoch else self._order_of(epoch)).to(
+            self.device, non_blocking=True
+        )
+
+    def _order_of(self, epoch: int) -> Tensor:
+        """Sample numbers [N, T]; those of a full batch need no order, and a fixed one keeps its sums the same."""
+        seeds, samples = [trial.seed for trial in self.trials], len(self.x)
+        if self.batch_size == samples:
+            return torch.arange(samples)[:, None].expand(-1, len(seeds))
         orders = {seed: minibatch_order(seed, epoch, samples) for seed in set(seeds)}
-        self.order = torch.stack([orders[seed] for seed in seeds], dim=1).to(self.device)
+        order = torch.stack([orders[seed] for seed in seeds], dim=1)
+        return order.pin_memory() if self.device.type == "cuda" else order
 
     def update(self, batch: Tensor) -> None:
         """One SGD step on the samples ``batch`` int64 [B, T]; nothing in it waits for the device."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nc_runner.config.choices import Method
+from nc_runner.config.choices import MatmulPrecision, Method
 from nc_runner.config.schema import Config
 from nc_runner.config.trials import Trial
 from nc_runner.data import load
@@ -36,15 +36,17 @@ class Report:
     accuracy: float
 
 
-def prepare_process() -> None:
+def prepare_process(precision: MatmulPrecision = MatmulPrecision.highest) -> None:
     """Settings that change numbers or speed, the same in every process that trains.
+
+    ``precision`` is that of float32 products on a GPU, in torch's words; "highest" allows nothing but float32.
 
     Denormals are flushed to zero for speed: the weights of a dead network decay into them, and an operation on them
     takes a hundred times as long.
     """
     torch.set_flush_denormal(True)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.set_float32_matmul_precision(precision.name)
+    torch.backends.cudnn.allow_tf32 = precision is not MatmulPrecision.highest
     torch.backends.cudnn.deterministic = True
     memory.keep_freed()
 

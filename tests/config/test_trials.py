@@ -110,3 +110,11 @@ def test_a_trial_knows_its_images_by_their_content(small: Config) -> None:
 def test_where_images_lie_is_no_axis() -> None:
     with pytest.raises(UserError, match=r"data\.root is not a key a grid can vary"):
         check(replace(Config(), {"grid": {"data.root": ["a", "b"]}}))
+
+
+def test_a_younger_key_changes_no_id_at_the_value_that_older_trials_had(small: Config) -> None:
+    (before,) = make_trials(small)
+    assert "train.matmul_precision" not in before.keys
+    assert make_trials(replace(small, {"train.matmul_precision": "highest"}))[0].id == before.id
+    assert len({make_trials(replace(small, {"train.matmul_precision": p}))[0].id for p in ("high", "medium")}) == 2
+    assert make_trials(replace(small, {"train.matmul_precision": "high"}))[0].id != before.id

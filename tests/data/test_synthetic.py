@@ -1,4 +1,6 @@
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -88,3 +90,17 @@ def test_load_follows_the_config() -> None:
     x, y = load(config)
     assert torch.equal(x, conic_hull(100, 3, 2)[0])
     assert torch.equal(y, conic_hull(100, 3, 2)[1])
+
+
+def test_teachers_drawn_in_several_threads_are_those_drawn_alone() -> None:
+    """torch's global generator belongs to all threads."""
+    depths = [2, 3, 4, 5] * 10
+    alone = {depth: teacher(200, 8, 3, depth=depth, width=20)[1] for depth in set(depths)}
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that they meet
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            together = list(pool.map(lambda depth: teacher(200, 8, 3, depth=depth, width=20)[1], depths))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(torch.equal(labels, alone[depth]) for depth, labels in zip(depths, together, strict=True))

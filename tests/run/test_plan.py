@@ -59,3 +59,12 @@ def test_a_plan_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.jobs = 5  # type: ignore[misc]
     assert planning.stacks_by_name(plan.trials, plan.device).keys() == plan.stacks.keys()
+
+
+def test_a_precision_of_products_is_for_gpus_and_for_a_whole_run() -> None:
+    words = [*WORDS, "device=cpu", "train.matmul_precision=high"]
+    with pytest.raises(UserError, match=r"^train\.matmul_precision=high: is for GPUs; allowed on a CPU is highest\.$"):
+        make_plan(compose(words), words)
+    words = [*WORDS, "device=cpu", "grid={train.matmul_precision:[high,highest]}"]
+    with pytest.raises(UserError, match=r"^grid: train\.matmul_precision holds for a whole run; allowed is one value"):
+        make_plan(compose(words), words)

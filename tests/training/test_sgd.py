@@ -202,3 +202,24 @@ def test_step_size_drops_at_the_milestones(small: Config) -> None:
         if stack.step % stack.steps_per_epoch == 0:
             seen.append(stack.lr.item() / small.train.learning_rate)
     assert seen == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_many_steps_at_once_are_the_same_steps(small: Config) -> None:
+    """As a GPU takes them: up to the end of an epoch, from wherever a checkpoint was."""
+    one, many, gone_on = (training(small) for _ in range(3))
+    for stack in (many, gone_on):
+        stack._steps = lambda order, stack=stack: [stack.update(batch) for batch in order.split(stack.batch_size)]
+        stack._steps_at_once = 3
+    steps = []
+    while not many.finished:
+        many.advance()
+        steps.append(many.step)
+    assert steps[:4] == [3, 4, 7, 8]  # 60 samples in batches of 16
+    while not one.finished:
+        one.advance()
+        if one.step == 6:
+            gone_on.load({name: tensor.clone() for name, tensor in one.state().items()}, 6)
+    while not gone_on.finished:
+        gone_on.advance()
+    for stack in (many, gone_on):
+        assert all(torch.equal(tensor, stack.state()[name]) for name, tensor in one.state().items())
