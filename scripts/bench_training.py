@@ -5,7 +5,7 @@
 (a) the textbook loop: DataLoader, nn.Module, torch.optim.SGD, loss.item() each step, torch's default threads;
 (b) nc-run's trainer on the same trials: on a CPU one process a core, each with one thread, on a GPU one process;
 (c) the matrix-product peak: torch.mm (sgemm) at the shapes of the same networks' forward and backward passes, in as
-    many processes as (b). oneDNN's product, which (b) uses where it is faster, is given too.
+    many processes as (b), on a GPU as one graph. oneDNN's product, which (b) uses where it is faster, is given too.
 Prints milliseconds per trial-step of the whole machine, the ratio a/b, and the fraction of the peak that (b) reaches.
 Each is warmed up and repeated, the three interleaved; medians are printed with their range.
 """
@@ -98,7 +98,15 @@ def textbook(trial: Trial, device: torch.device) -> float:
 def stacked(stack: list[Trial], device: torch.device) -> float:
     """(b) Seconds a step of one stack in this process."""
     training = SGD(stack, *load(stack[0].config.data), device=device)
-    return per_call(training.advance, torch.cuda.synchronize if device.type == "cuda" else lambda: None)
+    if device.type == "cpu":
+        return per_call(training.advance)
+
+    def epoch() -> None:  # on a GPU many steps are one call
+        training.advance()
+        while not training.between_epochs:
+            training.advance()
+
+    return per_call(epoch, torch.cuda.synchronize) / training.steps_per_epoch
 
 
 def products(stack: list[Trial], device: torch.device, onednn: bool) -> float:
@@ -117,9 +125,20 @@ def products(stack: list[Trial], device: torch.device, onednn: bool) -> float:
                 work.append(lambda p=left[0], q=right[0], o=(left[0] @ right[0]): torch.mm(p, q, out=o))  # type: ignore[misc]
             else:
                 work.append(lambda p=left, q=right, o=(left @ right): torch.bmm(p, q, out=o))  # type: ignore[misc]
-    return per_call(
-        lambda: [product() for product in work], torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    )
+    if device.type == "cuda":
+        return per_call(captured(work).replay, torch.cuda.synchronize)
+    return per_call(lambda: [product() for product in work])
+
+
+def captured(work: list[Callable[[], object]]) -> torch.cuda.CUDAGraph:
+    """Work as one launch, so that the time is the products' own and not that of launching them."""
+    for product in work:
+        product()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for product in work:
+            product()
+    return graph
 
 
 def in_worker(job: Callable[..., float], stack: list[Trial], device: torch.device, *rest: Any) -> float:
