@@ -8,6 +8,7 @@ from nc_runner.config.choices import DataName
 from nc_runner.config.schema import DataConfig
 from nc_runner.data import balanced, conic_hull, load, teacher
 from nc_runner.data.synthetic import conic_hull_labels
+from nc_runner.errors import UserError
 
 
 def test_teacher_has_the_authors_class_counts() -> None:
@@ -88,3 +89,8 @@ def test_load_follows_the_config() -> None:
     x, y = load(config)
     assert torch.equal(x, conic_hull(100, 3, 2)[0])
     assert torch.equal(y, conic_hull(100, 3, 2)[1])
+
+
+def test_a_class_without_a_sample_is_refused() -> None:
+    with pytest.raises(UserError, match=r"data\.samples=5: none of them is of class \d of data\.classes=8; allowed"):
+        load(DataConfig(samples=5, dim=4, classes=8))
