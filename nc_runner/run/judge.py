@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import warnings
 from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +20,7 @@ from nc_runner.figures import style_path
 from nc_runner.figures.drawing import add_caption
 from nc_runner.figures.movie import images
 from nc_runner.record.folder import RunFolder
+from nc_runner.run.undefined import drawable, judged
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ VERDICT_COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", V
 
 def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, console: Console) -> None:
     """Judge the claims and draw the figures into ``folder``, and print what came out."""
-    claims = experiment.claims(results)
+    claims = judged(experiment, results)
     folder.write_json("claims.json", [claim.record(experiment.paper) for claim in claims])
     draw(folder, results, experiment)
     print_claims(claims, console)
@@ -47,7 +50,10 @@ def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
     varied = [str(column) for column in results.trials if "." in str(column)]
     taken = {key: results.trials[key].tolist() for key in ("seed", *varied)}
     sizes = changed_from_paper(results.config, taken)
-    with plt.style.context(style_path()):
+    results = drawable(results)
+    with plt.style.context(style_path()), np.errstate(all="ignore"), warnings.catch_warnings():
+        # Of a logarithmic axis with nothing positive on it, which then spans a decade and is empty.
+        warnings.filterwarnings("ignore", "Data (cannot be log-scaled|has no positive values)", UserWarning)
         for name, drawing in experiment.figures(results).items():
             add_caption(drawing.figure, drawing.caption)
             folder.write_drawing(name, dataclasses.replace(drawing, notes=[*drawing.notes, sizes]))
