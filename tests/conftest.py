@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -80,6 +81,27 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = nc_run("experiment=bn_wd_sweep", "scale=smoke", "jobs=1", f"hydra.run.dir={folder}", cwd=folder.parent)
     assert done.returncode == 0, done.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a smoke run of an experiment with two seeds, not to be changed; trained once a session."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smoke"
+
+    def folder_of(name: str) -> Path:
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        with (shared / name / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed: another worker may be training it
+            folder = shared / name / "run"
+            if not folder.exists():
+                words = (f"experiment={name}", "scale=smoke", "jobs=1", "seeds=2", "hydra.run.dir=run")
+                done = nc_run(*words, *smoke_overrides(name), cwd=shared / name)
+                assert done.returncode == 0, done.stderr
+                assert done.stderr == ""
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture

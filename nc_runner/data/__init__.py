@@ -15,6 +15,7 @@ from nc_runner.config.schema import DataConfig
 from nc_runner.data.images import Images, image_set, images
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher
+from nc_runner.errors import UserError
 
 __all__ = [
     "balanced",
@@ -33,11 +34,21 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
     """The training set a config describes: x float32 [N, dim], of images [N, C, H, W], and y int64 [N].
 
     Raises:
-        UserError: an image data set is not there, or is not what the config says.
+        UserError: an image data set is not there, or is not what the config says; a class without a sample.
     """
     if config.name in IMAGE_DATA:
         found = _images(*dataclasses.astuple(config))
         return found.x, found.y
+    x, y = _drawn(config)
+    if len(missing := (y.bincount(minlength=config.classes) == 0).nonzero()):
+        raise UserError(
+            f"data.samples={config.samples}: none of them is of class {int(missing[0])} of "
+            f"data.classes={config.classes}; allowed are sets with a sample of each class."
+        )
+    return x, y
+
+
+def _drawn(config: DataConfig) -> tuple[Tensor, Tensor]:
     if config.name is DataName.conic_hull:
         return conic_hull(config.samples, config.dim, config.classes, label_seed=config.label_seed)
     if config.name is DataName.balanced:

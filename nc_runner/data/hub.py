@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import urllib.parse
 import urllib.request
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from nc_runner.config.schema import DataConfig
+from nc_runner.data.cache_folder import cache_folder
 from nc_runner.data.image_files import chosen_columns
 from nc_runner.data.labelled import Encoded, Labelled
 from nc_runner.errors import UserError
@@ -22,6 +24,7 @@ from nc_runner.errors import UserError
 
 def through_datasets(config: DataConfig, source: str) -> Labelled:
     """What ``datasets.load_dataset`` reads, not yet decoded."""
+    give_a_cache()
     try:
         import datasets
     except ImportError as error:
@@ -45,6 +48,22 @@ def through_datasets(config: DataConfig, source: str) -> Labelled:
             yield Encoded(f"row {row} of {source}", content)
 
     return Labelled(table[label][:], encoded)
+
+
+def give_a_cache() -> None:
+    """A folder of ours for what ``datasets`` keeps, where its own cannot be written; it reads HF_HOME when imported.
+
+    What its own folder already has of the hub is still found.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = Path(os.environ.get("HF_HOME") or Path(caches) / "huggingface").expanduser()
+    with contextlib.suppress(OSError):
+        home.mkdir(parents=True, exist_ok=True)
+        if os.access(home, os.W_OK | os.X_OK):
+            return
+    os.environ["HF_HOME"] = str(cache_folder() / "huggingface")
+    if (home / "hub").is_dir():
+        os.environ.setdefault("HF_HUB_CACHE", str(home / "hub"))
 
 
 @contextmanager

@@ -44,6 +44,7 @@ def add_caption(figure: Figure, caption: str) -> int:
 
     Lines are about equally long. A caption that needs more than :data:`CAPTION_LINES` gets them; a test refuses it.
     """
+    give_limits(figure)
     on_screen = figure.dpi
     if (saved := mpl.rcParams["savefig.dpi"]) != "figure":
         figure.dpi = saved  # letters are fitted to pixels, so their width in inches depends on the dpi
@@ -66,6 +67,21 @@ def add_caption(figure: Figure, caption: str) -> int:
             break
     figure.dpi = on_screen
     return len(wrapped) if caption else 0
+
+
+def arrange(figure: Figure) -> None:
+    """Lay out the axes so that no label covers another."""
+    give_limits(figure)
+    figure.tight_layout()
+
+
+def give_limits(figure: Figure) -> None:
+    """A logarithmic axis with nothing positive on it has no limits that can be drawn: it gets a decade."""
+    for ax in figure.axes:
+        if ax.get_xscale() == "log" and not min(ax.get_xlim()) > 0:
+            ax.set_xlim(0.1, 1)
+        if ax.get_yscale() == "log" and not min(ax.get_ylim()) > 0:
+            ax.set_ylim(0.1, 1)
 
 
 def say(ax: Axes, words: str, at: tuple[float, float] = (0.5, 0.5)) -> None:

@@ -36,8 +36,11 @@ def vectors_in_float64(name: str, vectors: Tensor) -> Tensor:
     return vectors if bool(finite.all()) else vectors.masked_fill(~finite[..., None, None], torch.nan)
 
 
-def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features") -> Tensor:
-    """Features in float64; ValueError where features and labels do not describe the same N samples."""
+def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features", *, every_class: bool = True) -> Tensor:
+    """Features in float64; ValueError where features and labels do not describe the same N samples.
+
+    Without ``every_class`` a class below the largest label may have no sample.
+    """
     features = vectors_in_float64(name, features)
     is_tensor("labels", labels)
     if labels.dtype != torch.int64:
@@ -52,12 +55,20 @@ def samples_in_float64(features: Tensor, labels: Tensor, name: str = "features")
             f"labels contains {classes - 1}, which makes {classes} classes of {len(labels)} samples; its values must "
             "be 0..K-1, so renumber them: labels.unique(return_inverse=True)[1]."
         )
+    missing = (labels.bincount() == 0).nonzero().flatten()
+    if every_class and len(missing):
+        raise ValueError(
+            f"labels goes up to {classes - 1} and never is {int(missing[0])}; its values must be 0..K-1, each there, "
+            "so renumber them: labels.unique(return_inverse=True)[1]."
+        )
     return features
 
 
-def classified_in_float64(weight: Tensor, features: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def classified_in_float64(
+    weight: Tensor, features: Tensor, labels: Tensor, *, every_class: bool = True
+) -> tuple[Tensor, Tensor]:
     """Weight and features in float64; ValueError where a row is not as long as a feature, or a label has no row."""
-    features = samples_in_float64(features, labels)
+    features = samples_in_float64(features, labels, every_class=every_class)
     weight = vectors_in_float64("weight", weight)
     if weight.shape[-1] != features.shape[-1]:
         raise ValueError(

@@ -24,7 +24,7 @@ def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bo
 
     Returns:
         `[...]` float64, at least 1. NaN for class means of deficient rank up to rounding (so for D < K, or D < K-1
-        where centred), a single class, a class with no sample, or a batch entry with a non-finite feature.
+        where centred), a single class, or a batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.

@@ -21,7 +21,7 @@ def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_
         self_pairs: count the pair of a sample with itself, whose cosine is 1.
 
     Returns:
-        `[..., K]` float64. NaN for a class with no sample, with a feature of zero norm (its cosine is undefined, and
+        `[..., K]` float64. NaN for a class with a feature of zero norm (its cosine is undefined, and
         leaving it out would score dead features as collapsed), or of one sample when `self_pairs` is false; NaN for
         all classes where none has two samples, and for a whole batch entry whose features are all equal or not finite.
 
@@ -46,8 +46,8 @@ def inter_class_cosine(features: Tensor, labels: Tensor, *, centred: bool) -> Te
         centred: subtract the mean over all samples first (thesis: false; the authors' code: true).
 
     Returns:
-        `[..., K, K]` float64, symmetric, NaN on the diagonal; NaN in the row and column of a class with no sample or
-        with a feature of zero norm, and for a whole batch entry whose features are all equal or not all finite.
+        `[..., K, K]` float64, symmetric, NaN on the diagonal; NaN in the row and column of a class with
+        a feature of zero norm, and for a whole batch entry whose features are all equal or not all finite.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.

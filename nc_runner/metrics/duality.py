@@ -18,7 +18,7 @@ def self_duality_cosine(weight: Tensor, features: Tensor, labels: Tensor, *, cen
             (Pan, 2023) compares w_c with the class mean as they are: false. Papyan et al. centre the means.
 
     Returns:
-        `[..., K]` float64. NaN for a class with no sample, a row or a mean of zero norm (up to rounding), and for a
+        `[..., K]` float64. NaN for a class with a row or a mean of zero norm (up to rounding), and for a
         whole batch entry whose features are all equal or not all finite, or whose weight is not all finite.
 
     Raises:
@@ -52,8 +52,8 @@ def self_duality_distance(weight: Tensor, features: Tensor, labels: Tensor) -> T
 
     Returns:
         `[..., K]` float64 in [0, 2], 0 at self-duality. NaN for a class whose centred row or mean has zero norm (up
-        to rounding). NaN for a whole batch entry if a class has no sample (the mean of the class means is then
-        undefined), if all features are equal, or if features or weight are not all finite.
+        to rounding). NaN for a whole batch entry if the last rows are of classes with no sample (the mean of the
+        class means is then undefined), if all features are equal, or if features or weight are not all finite.
 
     Raises:
         ValueError: wrong dtype or shape, a negative label, or a label without a row of weight.

@@ -23,7 +23,7 @@ def margins(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
     Raises:
         ValueError: wrong dtype or shape, a negative label, or a label without a row of weight.
     """
-    weight, features = classified_in_float64(weight, features, labels)
+    weight, features = classified_in_float64(weight, features, labels, every_class=False)
     own, rivals = own_and_rival_logits(weight, features, labels)
     rival = rivals.amax(dim=-1)
     return torch.where(rival > -torch.inf, own.squeeze(-1) - rival, torch.nan)
@@ -49,7 +49,7 @@ def margin_ratio(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
             size (a row of weight without a sample included).
     """
     least = margins(weight, features, labels).amin(dim=-1)
-    weight, features = classified_in_float64(weight, features, labels)
+    weight, features = classified_in_float64(weight, features, labels, every_class=False)
     num_classes = weight.shape[-2]
     counts = labels.bincount(minlength=num_classes)
     if bool((counts != counts[0]).any()):

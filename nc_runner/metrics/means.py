@@ -15,7 +15,7 @@ def class_means(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[..., K, D]` float64; NaN for a class with no sample, and for a whole batch entry with a non-finite feature.
+        `[..., K, D]` float64; NaN for a whole batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.

@@ -19,7 +19,7 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64 in [0, 1]; NaN where no class has two samples, for a single class, a class with no sample, class
+        `[...]` float64 in [0, 1]; NaN where no class has two samples, for a single class, class
         means that all coincide (dead features), or a batch entry with a non-finite feature.
 
     Raises:
@@ -42,6 +42,5 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
     tie = ROUNDING * reach.unsqueeze(-1) * (norm + reach.unsqueeze(-1))
     accuracy = (own - rival > tie).to(torch.float64).mean(dim=-1)
 
-    # A class with no sample has a NaN mean, hence a NaN reach, and no comparison with NaN is true.
     defined = (reach > ROUNDING * scale) & (num_classes > 1) & can_vary_within(labels)
     return torch.where(defined, accuracy, torch.nan)

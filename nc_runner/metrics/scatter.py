@@ -23,8 +23,8 @@ def within_between_trace_ratio(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for a single class, a class
-        with no sample, class means that all coincide (up to rounding), or a batch entry with a non-finite feature.
+        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for a single class,
+        class means that all coincide (up to rounding), or a batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
@@ -53,7 +53,7 @@ def within_between_pinv_trace(features: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for means of deficient rank (so
-        for any two class means that coincide while K-1 <= D), a single class, a class with no sample, or a batch entry
+        for any two class means that coincide while K-1 <= D), a single class, or a batch entry
         with a non-finite feature.
 
     Raises:
@@ -84,8 +84,8 @@ def within_class_variation(features: Tensor, labels: Tensor) -> Tensor:
         labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
 
     Returns:
-        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for a single class, a class
-        with no sample, class means that all coincide (up to rounding), or a batch entry with a non-finite feature.
+        `[...]` float64, 0 at within-class collapse; NaN where no class has two samples, for a single class,
+        class means that all coincide (up to rounding), or a batch entry with a non-finite feature.
 
     Raises:
         ValueError: wrong dtype or shape, or a negative label.

@@ -29,7 +29,7 @@ def total_cluster_variation(features: Tensor, labels: Tensor, *, reduction: Lite
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction is {reduction!r}; it must be "mean" or "sum".')
-    features = samples_in_float64(features, labels)
+    features = samples_in_float64(features, labels, every_class=False)
     variation = mean_variation(features, labels)
     return variation if reduction == "mean" else len(labels) * variation
 

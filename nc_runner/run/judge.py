@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import warnings
 from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +21,7 @@ from nc_runner.figures import style_path
 from nc_runner.figures.drawing import add_caption
 from nc_runner.figures.movie import images
 from nc_runner.record.folder import RunFolder
+from nc_runner.run.undefined import drawable, judged
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ PRODUCTS = {
 
 def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, console: Console) -> None:
     """Judge the claims and draw the figures into ``folder``, and print what came out."""
-    claims = experiment.claims(results)
+    claims = judged(experiment, results)
     folder.write_json("claims.json", [claim.record(experiment.paper) for claim in claims])
     draw(folder, results, experiment)
     print_claims(claims, console)
@@ -55,7 +58,10 @@ def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
     sizes = changed_from_paper(results.config, taken)
     precision = results.config.train.matmul_precision
     products = f" {PRODUCTS[precision]}" if precision in PRODUCTS else ""
-    with plt.style.context(style_path()):
+    results = drawable(results)
+    with plt.style.context(style_path()), np.errstate(all="ignore"), warnings.catch_warnings():
+        # Of a logarithmic axis with nothing positive on it, which then spans a decade and is empty.
+        warnings.filterwarnings("ignore", "Data (cannot be log-scaled|has no positive values)", UserWarning)
         for name, drawing in experiment.figures(results).items():
             caption = f"{drawing.caption}{products}"
             add_caption(drawing.figure, caption)

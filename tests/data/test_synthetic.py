@@ -10,6 +10,7 @@ from nc_runner.config.choices import DataName
 from nc_runner.config.schema import DataConfig
 from nc_runner.data import balanced, conic_hull, load, teacher
 from nc_runner.data.synthetic import conic_hull_labels
+from nc_runner.errors import UserError
 
 
 def test_teacher_has_the_authors_class_counts() -> None:
@@ -104,3 +105,8 @@ def test_teachers_drawn_in_several_threads_are_those_drawn_alone() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert all(torch.equal(labels, alone[depth]) for depth, labels in zip(depths, together, strict=True))
+
+
+def test_a_class_without_a_sample_is_refused() -> None:
+    with pytest.raises(UserError, match=r"data\.samples=5: none of them is of class \d of data\.classes=8; allowed"):
+        load(DataConfig(samples=5, dim=4, classes=8))

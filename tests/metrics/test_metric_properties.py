@@ -151,19 +151,18 @@ def test_equal_features_are_undefined_not_collapsed(metric, value):
 
 
 @every_metric
-def test_a_class_with_no_sample_is_undefined(metric):
-    measured = metric(BATCH, torch.where(LABELS == 1, 3, LABELS))
-    assert (measured[:, 1] if measured.ndim > 1 else measured).isnan().all()
+@pytest.mark.parametrize(
+    ("labels", "words"), [(LABELS + 1, "up to 3 and never is 0"), (3 * LABELS, "up to 6 and never is 1")]
+)
+def test_labels_from_1_or_with_gaps_are_refused(metric, labels, words):
+    with pytest.raises(ValueError, match=rf"labels goes {words}; .* renumber them: labels\.unique"):
+        metric(BATCH, labels)
+    assert_same(metric(BATCH, labels.unique(return_inverse=True)[1]), metric(BATCH, LABELS))
 
 
-def test_a_class_with_no_sample_leaves_the_others_alone():
-    labels = torch.where(LABELS == 1, 3, LABELS)
-    inter = inter_class_cosine(BATCH, labels, centred=True)
-    assert inter[:, 0].isnan().tolist() == 4 * [[True, True, False, False]]
-    for self_pairs in (False, True):
-        intra = intra_class_cosine(BATCH, labels, centred=False, self_pairs=self_pairs)
-        assert intra.isnan().tolist() == 4 * [[False, True, False, False]]
-    assert class_means(BATCH, labels)[..., 0].isnan().tolist() == 4 * [[False, True, False, False]]
+def test_a_margin_needs_no_sample_of_other_classes():
+    some = LABELS != 1
+    assert_same(margins(WEIGHT, BATCH[:, some], LABELS[some]), margins(WEIGHT, BATCH, LABELS)[:, some])
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,8 @@ def claims(results: Results) -> list[Claim]:
     """The set is the authors', and its classes are what its name says."""
     final = results.final()
     data = results.config.data
-    wide = final[final["data.dim"] == 16].dropna(subset=[f"count_class_{c}" for c in range(data.classes)])
+    wide = final[final["data.dim"] == 16].replace(np.inf, np.nan)
+    wide = wide.dropna(subset=[f"count_class_{c}" for c in range(data.classes)])
     counts = [int(wide[f"count_class_{c}"].iloc[0]) for c in range(data.classes)] if len(wide) else []
     comparable = sum(counts) == sum(AUTHORS_COUNTS) and data.classes == len(AUTHORS_COUNTS)
     kept = final[["kept_when_scaled", "kept_when_averaged"]].min()

@@ -139,7 +139,7 @@ def margin(table: pd.DataFrame) -> Claim:
 
 def at_the_end(table: pd.DataFrame) -> pd.DataFrame:
     """The last output of each trial that went to the limit."""
-    final = table.loc[table.groupby("trial")["log_t"].idxmax()]
+    final = table.sort_values("log_t").drop_duplicates("trial", keep="last").sort_index()
     return final[final["log_t"] >= LIMIT_FROM]
 
 
@@ -174,12 +174,17 @@ def descent_follows_flow(table: pd.DataFrame) -> Claim:
         first = descent.iloc[0]
         same = flows(table)
         same = same[(same["seed"] == first["seed"]) & (same["model.start_scale"] == first["model.start_scale"])]
-        if same.empty:
+        if len(same) < 2:
             continue
         pairs += 1
         inside = descent[descent["log_t"].between(0, same["log_t"].max())]
         for metric in metrics:
-            flow = CubicSpline(np.log1p(same["log1p_time"]), np.log(same[metric]))
+            known = same[np.isfinite(same["log1p_time"]) & np.isfinite(np.log(same[metric]))]
+            known = known.sort_values("log1p_time").drop_duplicates("log1p_time")
+            if len(known) < 2:
+                worst, where = math.nan, metric
+                break
+            flow = CubicSpline(np.log1p(known["log1p_time"]), np.log(known[metric]))
             gaps = np.abs(inside[metric] / np.exp(flow(np.log1p(inside["log1p_time"]))) - 1)
             if len(gaps) and gaps.max() > worst:
                 worst, where = float(gaps.max()), metric

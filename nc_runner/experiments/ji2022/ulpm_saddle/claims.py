@@ -92,7 +92,8 @@ def escapes(table: pd.DataFrame) -> Claim:
             + (f", the median from log t = {times[of].median():.2g}" if np.isfinite(times[of].median()) else "")
             for noise, of in noises.groupby(noises).groups.items()
         )
-        if max(rows["log_t"].max() for rows in noisy) >= LONG or np.isfinite(times).all():
+        known = all(rows["margin_over_squared_norm"].notna().all() for rows in noisy)
+        if known and (max(rows["log_t"].max() for rows in noisy) >= LONG or np.isfinite(times).all()):
             holds = bool(left.all() and np.isfinite(times[noises >= LARGE_NOISE]).all())
     return Claim(
         "escapes",

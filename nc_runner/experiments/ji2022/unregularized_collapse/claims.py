@@ -32,7 +32,11 @@ def terminal_phase(results: Results, table: pd.DataFrame) -> Claim:
         measured = f"{len(starts)} of {len(finished)} trials"
         if len(starts):
             measured += f", from epoch {starts.min()} to {starts.max()} on, of {table['epoch'].max()}"
-        measured += f"; accuracy at the end {finished['accuracy'].min():.4f} and up"
+        ended = finished.loc[finished["status"] != "diverged", "accuracy"]
+        if len(ended) < len(finished):
+            measured += f"; {len(finished) - len(ended)} diverged"
+        if len(ended):
+            measured += f"; accuracy at the end {ended.min():.4f} and up"
     return Claim(
         "terminal_phase",
         "Without weight decay, training reaches perfect accuracy.",

@@ -90,7 +90,7 @@ def no_batch_norm_fails(final: pd.DataFrame) -> Claim:
     trials = without[without[WEIGHT_DECAY] > 0.005 * (1 + 1e-9)]
     fits_below = (without.loc[~without.index.isin(trials.index), "status"] == "interpolated").any()
     measured = ", ".join(
-        f"accuracy {row.accuracy:.4f} at {row.decay:g}"
+        f"diverged at {row.decay:g}" if row.status == "diverged" else f"accuracy {row.accuracy:.4f} at {row.decay:g}"
         for row in trials.assign(decay=trials[WEIGHT_DECAY]).itertuples()
     )
     return Claim(

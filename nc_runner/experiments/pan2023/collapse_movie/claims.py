@@ -53,7 +53,8 @@ def perfect_accuracy(final: pd.DataFrame) -> Claim:
     failed = final[final["status"] != "interpolated"]
     refuses = (failed["status"] == "diverged") | (failed["epochs"] >= EPOCHS_TO_REFUSE)
     holds = None if final.empty else True if failed.empty else False if refuses.any() else None
-    reached = ", ".join(f"{value:.2%}" for value in final["accuracy"]) if len(final) else "no finished trial"
+    accuracy = final["accuracy"].map("{:.2%}".format).mask(final["status"] == "diverged", "none, as it diverged")
+    reached = ", ".join(accuracy) or "no finished trial"
     return Claim(
         "perfect_training_accuracy",
         "The networks fit their training set.",

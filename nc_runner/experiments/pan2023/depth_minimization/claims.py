@@ -49,14 +49,15 @@ def convergence(trials: pd.DataFrame) -> Claim:
     low = trials[trials[WEIGHT_DECAY] <= CONVERGES_UP_TO * (1 + 1e-9)]
     holds = None
     if len(high) and len(low):
-        holds = bool((high["accuracy"] < FAILED_ACCURACY).all() and (low["status"] == "interpolated").all())
-    reached = ", ".join(f"{a:.4f}" for a in high["accuracy"]) or "no trial"
+        failed = (high["accuracy"] < FAILED_ACCURACY) | (high["status"] == "diverged")
+        holds = bool(failed.all() and (low["status"] == "interpolated").all())
+    reached = ", ".join(high["accuracy"].map("{:.4f}".format).mask(high["status"] == "diverged", "diverged"))
     return Claim(
         "convergence",
         "Training converges at weight decays up to 0.005 and fails at 0.01.",
         f"every trial up to 0.005 fits, accuracy below {FAILED_ACCURACY:g} [choice] at 0.01",
         f"{int((low['status'] == 'interpolated').sum())} of {len(low)} trials up to 0.005 fit, least accuracy "
-        f"{low['accuracy'].min():.4f}; accuracy at 0.01: {reached}",
+        f"{low.loc[low['status'] != 'diverged', 'accuracy'].min():.4f}; accuracy at 0.01: {reached or 'no trial'}",
         Claim.judge(holds),
     )
 

@@ -118,6 +118,8 @@ def draw_bounds(ax: Axes, free: pd.DataFrame, classes: int) -> None:
         return
     colours = shades("YlGnBu", free["norms"])
     for norms, colour in colours.items():
+        if not norms > 0:
+            continue
         end = float(vacuous_eps(torch.tensor(norms, dtype=torch.float64), classes))
         if end > EPS_LIMITS[0]:
             # The bound is 1 - sqrt(eps / vacuous_eps): a straight line here.

@@ -63,7 +63,7 @@ def at_most_classes(table: pd.DataFrame, classes: int) -> Claim:
     noisy = table[(table["distinct"] > classes) & (table["sides"] > classes)]
     measured = f"{violated} violations of it, {above} ranks above K, in {len(of)} gradients"
     if len(noisy):
-        measured += f"; with more than K different pairs ranks reach {int(noisy['rank'].max())}"
+        measured += f"; with more than K different pairs ranks reach {noisy['rank'].max():.0f}"
     return Claim(
         "rank_at_most_distinct",
         f"Where only K of the pairs (z, y) differ (sigma = 0, K = {classes}), the rank is at most K, however large the "
@@ -78,6 +78,7 @@ def at_most_classes(table: pd.DataFrame, classes: int) -> Claim:
 def attained(table: pd.DataFrame) -> Claim:
     """How sharp the bounds are; not a statement of the paper."""
     fresh = table[~table["trained"]]
+    known = len(fresh) > 0 and bool(np.isfinite(fresh["rank"]).all())
     share = float((fresh["rank"] == fresh["most"]).mean()) if len(fresh) else np.nan
     by_layer = ", ".join(
         f"{layer}: {(of['rank'] == of['most']).mean():.0%}" for layer, of in table[table["trained"]].groupby("layer")
@@ -90,5 +91,5 @@ def attained(table: pd.DataFrame) -> Claim:
         f"in {share:.0%} of {len(fresh)} before training; after it, by layer {by_layer or 'none'}"
         if len(fresh)
         else "no untrained network",
-        Claim.judge(share >= ATTAINED if len(fresh) else None),
+        Claim.judge(share >= ATTAINED if known else None),
     )

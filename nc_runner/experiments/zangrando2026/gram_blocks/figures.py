@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.gram_blocks.claims import ACTIVATION
 from nc_runner.experiments.zangrando2026.words import NOTHING, TCV, setting
-from nc_runner.figures.drawing import Drawing, say
+from nc_runner.figures.drawing import Drawing, arrange, say
 
 LARGEST = 1.5  # [choice] times the mean squared norm, where the colours end
 SHARE = (
@@ -143,7 +143,7 @@ def over_training(results: Results) -> Drawing:
                 ax.set_yscale("log")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
-    figure.tight_layout()
+    arrange(figure)
     drawn = next((ax for ax in axes[:, 0] if ax.lines), None)
     if drawn is not None:
         figure.legend(*drawn.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.0, 0.5))
