@@ -67,9 +67,8 @@ def read(key: Key) -> Decoded | None:
     """A set that is kept, mapped; None where there is none, or a damaged one."""
     try:
         with safe_open(_path(key), framework="pt") as file:
-            record = file.metadata()
-            bad = {int(place): reason for place, reason in json.loads(record["bad"]).items()}
-            found = Decoded(file.get_tensor("pixels"), bad)
+            record = json.loads(file.metadata()["record"])
+            found = Decoded(file.get_tensor("pixels"), {int(place): reason for place, reason in record["bad"].items()})
         return found if record["sha256"] == _checksum(found) else None
     except Exception:  # whatever can be wrong with a file: its length, its header, its records, its type
         return None
@@ -79,10 +78,10 @@ def write(key: Key, decoded: Decoded) -> None:
     """Keep a set. Where that cannot be done it is said once, and nothing else is lost."""
     path = _path(key)
     temporary = path.with_name(f".{key}.{secrets.token_hex(8)}.tmp")
-    record = {"bad": json.dumps(decoded.bad), "sha256": _checksum(decoded)}
+    record = json.dumps({"bad": decoded.bad, "sha256": _checksum(decoded)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"pixels": decoded.pixels}, temporary, metadata=record)
+        save_file({"pixels": decoded.pixels}, temporary, metadata={"record": record})
         temporary.replace(path)  # not fsynced: the checksum tells what a loss of power left
     except (OSError, SafetensorError) as error:
         if multiprocessing.parent_process() is None:  # of a run's processes the first says it
