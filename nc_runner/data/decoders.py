@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from nc_runner.data import decoding
-from nc_runner.data.decoding import BadImageError, ModeError, decode
+from nc_runner.data.decoding import BadImageError, ModeError, Pixels, decode
 
 IMAGES_A_MESSAGE = 256
 IMAGES_A_PROCESS = 1000  # fewer are decoded while a process starts
@@ -27,7 +27,7 @@ Decoder = subprocess.Popen[bytes]
 def decode_all(
     contents: Iterable[Any], count: int, size: int | None, channels: int | None
 ) -> Generator[np.ndarray | BadImageError | ModeError, None, None]:
-    """What :func:`decoding.decode` gives for each of ``count`` images, in their order.
+    """Each of ``count`` images in their order: uint8 [H, W], grey, or [H, W, 3]; or what is wrong with it.
 
     Other processes only make it faster: what one of them does not decode, whatever the reason, is decoded here.
     """
@@ -36,7 +36,7 @@ def decode_all(
     with _started(_process_count(count)) as decoders:
         if not decoders:
             for message in messages:
-                yield from decode(message, size, channels)
+                yield from map(_array, decode(message, size, channels))
             return
         at_work: deque[tuple[Decoder, list[Any]]] = deque()
         for decoder, message in zip(itertools.cycle(decoders), messages, strict=False):
@@ -95,4 +95,8 @@ def _answer(
     except (EOFError, OSError, pickle.UnpicklingError):
         answer = [None] * len(message)
     for content, pixels in zip(message, answer, strict=True):
-        yield decode([content], size, channels)[0] if pixels is None else pixels
+        yield _array(decode([content], size, channels)[0] if pixels is None else pixels)
+
+
+def _array(outcome: Pixels | BadImageError | ModeError) -> np.ndarray | BadImageError | ModeError:
+    return np.frombuffer(outcome[0], np.uint8).reshape(outcome[1]) if isinstance(outcome, tuple) else outcome

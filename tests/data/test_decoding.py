@@ -80,6 +80,12 @@ LOSSY: dict[str, Callable[[], bytes]] = {
 ALL: dict[str, Callable[[], bytes]] = {name: make for name, (make, _) in EXACT.items()} | LOSSY
 
 
+def decoded(content: Any, size: int | None = None, channels: int | None = None) -> Any:
+    """One image's array, or what is wrong with it."""
+    (outcome,) = decode_all([content], 1, size, channels)
+    return outcome
+
+
 def one_by_one(content: bytes, size: int | None, channels: int | None) -> np.ndarray:
     """The rule in a few lines of Pillow."""
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
@@ -91,7 +97,7 @@ def one_by_one(content: bytes, size: int | None, channels: int | None) -> np.nda
 @pytest.mark.parametrize("kind", EXACT)
 def test_what_was_put_in_comes_out(kind: str) -> None:
     make, pixels = EXACT[kind]
-    (found,) = decode([make()], None, None)
+    found = decoded(make())
     assert isinstance(found, np.ndarray), found
     assert found.dtype == np.uint8
     assert np.array_equal(found, pixels)
@@ -101,7 +107,7 @@ def test_what_was_put_in_comes_out(kind: str) -> None:
 def test_every_kind_is_as_pillow_has_it_one_by_one(kind: str) -> None:
     content = ALL[kind]()
     for size, channels in itertools.product((None, 7), (None, 1, 3)):
-        (found,) = decode([content], size, channels)
+        found = decoded(content, size, channels)
         expected = one_by_one(content, size, channels)
         assert isinstance(found, np.ndarray), found
         assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
@@ -117,7 +123,7 @@ DEEP = {
 
 @pytest.mark.parametrize("mode", DEEP)
 def test_what_8_bits_would_spoil_is_not_decoded(mode: str) -> None:
-    (found,) = decode([DEEP[mode]()], None, 1)
+    found = decoded(DEEP[mode](), None, 1)
     assert isinstance(found, ModeError)
     assert str(found) == mode
 
@@ -128,7 +134,7 @@ BAD = [(None, "empty"), (b"", "empty"), (b"<!doctype html>", "no image"), ("a pa
 
 @pytest.mark.parametrize(("content", "reason"), BAD)
 def test_a_bad_image_says_why(content: Any, reason: str) -> None:
-    (found,) = decode([content], None, None)
+    found = decoded(content)
     assert isinstance(found, BadImageError)
     assert str(found).startswith(reason)
 
@@ -146,11 +152,16 @@ def said(outcomes: Any) -> list[Any]:
     return [outcome.tolist() if isinstance(outcome, np.ndarray) else repr(outcome) for outcome in outcomes]
 
 
+def alone(images: list[Any]) -> list[Any]:
+    """What this process alone makes of them."""
+    return said(decode_all(images, 0, None, None))
+
+
 @pytest.mark.parametrize("processes", [2, 3])
 @pytest.mark.parametrize("count", [300, 512, 1300])
 def test_several_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch, count: int, processes: int) -> None:
     images = numbered(count)
-    expected = said(decode(images, None, None))
+    expected = alone(images)
     monkeypatch.setattr(decoders, "_process_count", lambda images: processes)
     here: list[int] = []
     monkeypatch.setattr(decoders, "decode", lambda contents, *how: here.append(len(contents)) or decode(contents, *how))
@@ -167,7 +178,7 @@ def test_processes_that_fail_cost_time_alone(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(decoding, "__file__", str(tmp_path / "decoding.py"))
     monkeypatch.setattr(decoders, "_process_count", lambda images: 2)
     images = numbered(600)
-    assert said(decode_all(images, 600, None, None)) == said(decode(images, None, None))
+    assert said(decode_all(images, 600, None, None)) == alone(images)
 
 
 def test_processes_end_with_whoever_asked(monkeypatch: pytest.MonkeyPatch) -> None:
