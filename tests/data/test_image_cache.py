@@ -151,21 +151,25 @@ def test_a_damaged_file_is_made_again(folder: Path, count: list[int], kind: str)
     assert count == [12, 12]
 
 
-def test_every_bit_is_guarded(folder: Path) -> None:
-    """Flip any byte's bit: the file counts as damaged, or says what it said."""
-    first = image_set(own(folder))
+NONE = torch.empty(0, dtype=torch.uint8)
+SHADES = torch.arange(24, dtype=torch.uint8).view(2, 1, 3, 4)
+
+
+@pytest.mark.parametrize(
+    "decoded", [Decoded(SHADES, {}), Decoded(NONE, {3: "no image", 40: "empty"})], ids=["good", "bad"]
+)
+def test_every_byte_is_guarded(decoded: Decoded) -> None:
+    """Flip a bit of any of them: the file counts as damaged, or says what it said."""
     key = Key(None, None)
-    for path in sorted(folder.rglob("*.png")):
-        key.add(path.read_bytes())
+    image_cache.write(key, decoded)
     path, whole = kept(), kept().read_bytes()
-    expected = image_cache.read(key)
-    assert expected is not None
-    pixels_then = expected.pixels.clone()
+    damaged = 0
     for place in range(len(whole)):
         path.write_bytes(flipped(whole, place))
         found = image_cache.read(key)
-        assert found is None or (torch.equal(found.pixels, pixels_then) and found.bad == {}), place
-    assert first.left_out == []
+        damaged += found is None
+        assert found is None or (torch.equal(found.pixels, decoded.pixels) and found.bad == decoded.bad), place
+    assert damaged > len(whole) / 2
 
 
 def test_other_images_under_the_same_path_are_other_images(folder: Path, count: list[int]) -> None:
@@ -260,24 +264,28 @@ def test_a_file_that_changes_while_it_is_read_leaves_nothing_false(count: list[i
     assert count == [2, 2]
 
 
-def test_several_writers_at_once_leave_one_whole_file() -> None:
-    key, sets = Key(None, None), Decoded(torch.arange(256, dtype=torch.uint8).repeat(400).view(100, 1, 32, 32), {})
-    start, found = threading.Barrier(8), []
+def test_several_writers_at_once_leave_one_whole_file(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All have written their temporary files before any renames its own."""
+    written, save_file = threading.Barrier(4), image_cache.save_file
 
-    def write() -> None:
-        start.wait()
-        for _ in range(10):
-            image_cache.write(key, sets)
-            found.append(image_cache.read(key))
+    def save(*words: Any, **keys: Any) -> None:
+        save_file(*words, **keys)
+        written.wait(60)
 
-    threads = [threading.Thread(target=write) for _ in range(8)]
+    monkeypatch.setattr(image_cache, "save_file", save)
+    key = Key(None, None)
+    threads = [threading.Thread(target=image_cache.write, args=(key, Decoded(SHADES, {}))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 80
-    assert all(each is not None and torch.equal(each.pixels, sets.pixels) for each in found)
+    found = image_cache.read(key)
+    assert found is not None
+    assert torch.equal(found.pixels, SHADES)
     assert [path.name for path in image_cache.folder().iterdir()] == [f"{key}.safetensors"]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_folder_that_cannot_be_written_loses_the_cache_alone(
