@@ -104,7 +104,7 @@ def _path(key: Key) -> Path:
 
 
 def _checksum(decoded: Decoded) -> str:
-    digest = hashlib.sha256(f"{json.dumps(decoded.bad)} {list(decoded.pixels.shape)}\n".encode())
+    digest = hashlib.sha256(f"{json.dumps(decoded.bad)} {decoded.pixels.dtype} {list(decoded.pixels.shape)}\n".encode())
     digest.update(decoded.pixels.numpy().data)
     return digest.hexdigest()
 
