@@ -57,9 +57,11 @@ def saved_step(folder: Path) -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hub(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """datasets reads its folders when first imported: it writes under tmp and never asks the network."""
-    os.environ |= {"HF_HOME": str(tmp_path_factory.mktemp("huggingface")), "HF_HUB_OFFLINE": "1"}
+def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What is kept between runs is kept under tmp; datasets, which reads these when first imported, asks no network."""
+    folders = {"NC_CACHE": "cache", "HF_HOME": "huggingface"}
+    os.environ |= {name: str(tmp_path_factory.mktemp(folder)) for name, folder in folders.items()}
+    os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def smoke_overrides(experiment: str) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nc_runner.cli.cache import cache
 from nc_runner.cli.listing import list_experiments
 from nc_runner.errors import UserError
 from nc_runner.run.replot import existing_folder, plot
@@ -109,6 +110,17 @@ outputs/EXPERIMENT/DATE_TIME_merged; a multirun's figures go into its own.""",
 Goes on with a run that was interrupted, killed or failed, from its last checkpoint,
 to the same bits as a run that nothing disturbed. Where the machine, the device or
 torch differs it says so and goes on. A config that was changed since is refused.""",
+    ),
+    "cache": Command(
+        cache,
+        "cache [--clear]",
+        "decoded images on this machine",
+        """\
+Says where decoded images are kept, so that a data set is decoded once a machine, and
+how much they take. The folder is NC_CACHE, else the platform's for caches, such as
+~/.cache/nc-run. Whatever is in it can be made again, and is where it is missing.
+
+  --clear    removes them, and nothing else that is there""",
     ),
     "cite": Command(
         cite,

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.image_sources import describe, training_set
-from nc_runner.data.labelled import BadImageError, Labelled, opened
+from nc_runner.data.labelled import Labelled
+from nc_runner.data.pixels import pixels
 from nc_runner.errors import UserError
 from nc_runner.rng import generator
-
-GREY_MODES = ("1", "L", "LA")
-COLOUR_MODES = ("P", "RGB", "RGBA", "CMYK", "YCbCr")
-MODES = {1: "L", 3: "RGB"}
 
 
 class Images(NamedTuple):
@@ -56,15 +52,15 @@ def image_set(config: DataConfig) -> Images:
     bad: dict[int, str] = {}
     while True:
         rows = chosen(labels, config, bad)
-        pixels = decoded(source, rows, bad, config)
-        if pixels is not None and config.per_class is None and len(rows) != config.samples:
+        found = pixels(source, rows, bad, config)
+        if found is not None and config.per_class is None and len(rows) != config.samples:
             raise UserError(
                 f"data.samples={config.samples}: {len(rows)} samples of {describe(config)} can be decoded; allowed is "
                 f"{len(rows)}."
             )
-        if pixels is not None:
+        if found is not None:
             left_out = [*source.passed_over, *bad.values()]
-            return Images(normalised(torch.from_numpy(pixels)), torch.from_numpy(labels[rows]), left_out)
+            return Images(normalised(found), torch.from_numpy(labels[rows]), left_out)
 
 
 def class_numbers(source: Labelled, config: DataConfig) -> np.ndarray:
@@ -130,65 +126,6 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
         drawn = of_class[torch.randperm(len(of_class), generator=random).numpy()]
         rows.append(drawn[good[drawn]][: config.per_class])  # the next one in place of a bad one
     return np.sort(np.concatenate(rows))
-
-
-def decoded(source: Labelled, rows: np.ndarray, bad: dict[int, str], config: DataConfig) -> np.ndarray | None:
-    """The images of ``rows`` as one array [N, C, H, W]; None where some were bad, which ``bad`` then has.
-
-    Raises:
-        UserError: they differ in size, some are grey and some coloured, they have more than 8 bits a channel, or one
-            cannot be decoded and ``data.skip_bad`` is false.
-    """
-    arrays, known = [], len(bad)
-    for row, encoded in zip(rows.tolist(), source.images(rows), strict=True):
-        try:
-            arrays.append(as_array(opened(encoded), config))
-        except BadImageError as error:
-            if not config.skip_bad:
-                raise UserError(
-                    f"data.name={config.name.name}: {error} cannot be decoded; allowed are images that Pillow opens, "
-                    "or data.skip_bad=true, to leave it out."
-                ) from error
-            bad[row] = str(error)
-    if len(bad) > known:
-        return None
-    check_alike([array.shape for array in arrays], config)
-    stacked = np.stack(arrays)
-    return stacked[:, None] if stacked.ndim == 3 else np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
-
-
-def as_array(image: Image.Image | np.ndarray, config: DataConfig) -> np.ndarray:
-    """One image [H, W], grey, or [H, W, 3], in the size and colours the config asks for."""
-    if isinstance(image, np.ndarray):
-        if config.image_size is None and config.channels is None:
-            return image
-        image = Image.fromarray(image.astype(np.float32))  # mode F: grey of any range
-        image = image if config.channels != 3 else Image.merge("RGB", [image.convert("L")] * 3)
-    elif image.mode not in GREY_MODES + COLOUR_MODES:
-        raise UserError(
-            f"data.name={config.name.name}: {describe(config)} has images of mode {image.mode}, which conversion to 8 "
-            f"bits would spoil; allowed are {', '.join(GREY_MODES + COLOUR_MODES)}."
-        )
-    else:
-        image = image.convert(MODES[config.channels or (1 if image.mode in GREY_MODES else 3)])
-    if config.image_size is not None:
-        image = image.resize((config.image_size, config.image_size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
-
-
-def check_alike(shapes: Sequence[tuple[int, ...]], config: DataConfig) -> None:
-    """Refuse images of several sizes, or grey ones among coloured ones."""
-    if len({len(shape) for shape in shapes}) > 1:
-        raise UserError(
-            f"data.channels=null: {describe(config)} has both grey and colour images; allowed is 1, to make all grey, "
-            "or 3, to make all coloured."
-        )
-    sizes = sorted({(shape[1], shape[0]) for shape in shapes})
-    if len(sizes) > 1:
-        raise UserError(
-            f"data.image_size=null: the images of {describe(config)} have {len(sizes)} sizes, from {sizes[0][0]} x "
-            f"{sizes[0][1]} to {sizes[-1][0]} x {sizes[-1][1]} pixels; allowed is a number of pixels for all."
-        )
 
 
 def normalised(pixels: Tensor) -> Tensor:
