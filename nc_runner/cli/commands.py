@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nc_runner.cli.cache import cache
+from nc_runner.cli.claims import claims
 from nc_runner.cli.listing import list_experiments
 from nc_runner.errors import UserError
 from nc_runner.run.replot import existing_folder, plot
@@ -101,6 +102,17 @@ Several folders, or the folder of a multirun, are put together in one figure: a
 trial that two of them have counts once, and a key on which they differ is taken as
 if one grid had varied it. Several folders go to a new one,
 outputs/EXPERIMENT/DATE_TIME_merged; a multirun's figures go into its own.""",
+    ),
+    "claims": Command(
+        claims,
+        "claims FOLDER [--json]",
+        "every claim in full",
+        """\
+Prints each claim of a run: the statement, where the paper makes it, the rule, what was
+measured, and what it needs before it can be judged, met or not. A claim of which a
+need is not met is undecided. The exit code is 0 whatever the verdicts.
+
+  --json    as in claims.json, for programs""",
     ),
     "resume": Command(
         resume,

@@ -95,23 +95,31 @@ def changed_from_paper(config: Config, trials: Mapping[str, Sequence[Any]] | Non
     Args:
         trials: the values that each varied key and ``seed`` have in the trials of the run; the config's, where absent.
     """
+    changes = [f"{key} {now} ({was})" for key, (now, was) in changed_keys(config, trials).items()]
     if config.experiment is None:
         return ""
+    return f"Changed from scale=paper, whose values are in brackets: {', '.join(changes)}." if changes else AS_IN_PAPER
+
+
+def changed_keys(config: Config, trials: Mapping[str, Sequence[Any]] | None = None) -> dict[str, tuple[str, str]]:
+    """As :func:`changed_from_paper`: by key, what it is and what it was at scale=paper; ``seeds`` among them."""
+    if config.experiment is None:
+        return {}
     words = [f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"]
     paper = to_config(composed(words))
     varied = trials or values_on_axes(config) | {"seed": config.seed_list}
     own, theirs, on_axes = flatten(config), flatten(paper), values_on_axes(paper)
     passed_over = {"data.root", "data.path"} | ({"data.samples"} if config.data.per_class is not None else set())
-    changes = []
+    changes: dict[str, tuple[str, str]] = {}
     if len(set(varied["seed"])) != len(paper.seed_list):
-        changes.append(f"seeds {len(set(varied['seed']))} ({len(paper.seed_list)})")
+        changes["seeds"] = str(len(set(varied["seed"]))), str(len(paper.seed_list))
     for key in own:
         if key.split(".")[0] not in ("data", "model", "train", "flow") or key in passed_over:
             continue
         now, was = (_distinct(of.get(key, [flat[key]])) for of, flat in ((varied, own), (on_axes, theirs)))
         if now != was:
-            changes.append(f"{key} {_listed(now)} ({_listed(was)})")
-    return f"Changed from scale=paper, whose values are in brackets: {', '.join(changes)}." if changes else AS_IN_PAPER
+            changes[key] = _listed(now), _listed(was)
+    return changes
 
 
 AS_IN_PAPER = "Sizes of scale=paper."

@@ -3,57 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from torch import Tensor
 
+from nc_runner.config.compose import values_on_axes
 from nc_runner.config.schema import Config
+from nc_runner.experiments.claim import Claim, Kind, Need, Statement, Verdict
 from nc_runner.figures.drawing import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["Claim", "Experiment", "Kind", "Measurement", "Need", "Results", "Statement", "Verdict"]
+
 Measurement = tuple[int | None, str, Tensor]
 """(layer from 1, or None for the whole network; name of the metric; its value for each trial of the stack [T])."""
-
-
-class Verdict(Enum):
-    reproduced = "reproduced"
-    not_reproduced = "not reproduced"
-    undecided = "undecided"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement of the paper turned into a predicate over the measurements."""
-
-    id: str
-    statement: str
-    expected: str
-    measured: str
-    verdict: Verdict
-    paper: str = ""
-
-    @staticmethod
-    def judge(holds: bool | None) -> Verdict:
-        """True, False, or None where the data cannot tell."""
-        if holds is None:
-            return Verdict.undecided
-        return Verdict.reproduced if holds else Verdict.not_reproduced
-
-    def record(self, paper: str) -> dict[str, str]:
-        """The claim's row of claims.json, in an experiment of ``paper``."""
-        return {
-            "id": self.id,
-            "paper": self.paper or paper,
-            "statement": self.statement,
-            "expected": self.expected,
-            "measured": self.measured,
-            "verdict": self.verdict.value,
-        }
 
 
 @dataclass(frozen=True)
@@ -63,6 +30,26 @@ class Results:
     config: Config
     trials: pd.DataFrame
     metrics: pd.DataFrame
+
+    @property
+    def varied(self) -> list[str]:
+        """The keys that the table of trials has a column of: the axes of the grid."""
+        return [str(column) for column in self.trials if "." in str(column)]
+
+    @property
+    def grid(self) -> dict[str, list[Any]]:
+        """The values that each key of the experiment's grid takes."""
+        return values_on_axes(self.config)
+
+    @property
+    def taken(self) -> dict[str, list[Any]]:
+        """The values that each varied key, and the seed, have in the trials."""
+        return {key: self.trials[key].tolist() for key in ("seed", *self.varied)}
+
+    def only(self, rows: pd.Series[bool]) -> Results:
+        """The results of some trials, by a mask over the rows of ``trials``."""
+        trials = self.trials[rows]
+        return replace(self, trials=trials, metrics=self.metrics[self.metrics["trial"].isin(trials["id"])])
 
     def final(self) -> pd.DataFrame:
         """One row a finished trial: the columns of ``trials`` and each metric of its last epoch at its last layer."""

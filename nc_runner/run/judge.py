@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import textwrap
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from nc_runner.config.choices import MatmulPrecision
 from nc_runner.config.compose import changed_from_paper
-from nc_runner.experiments.base import Claim, Experiment, Results, Verdict
+from nc_runner.experiments.base import Claim, Experiment, Need, Results, Verdict
+from nc_runner.experiments.claim import SHORT
 from nc_runner.figures import style_path
 from nc_runner.figures.drawing import add_caption
 from nc_runner.figures.movie import images
@@ -25,7 +28,9 @@ from nc_runner.run.undefined import drawable, judged
 
 log = logging.getLogger(__name__)
 
-VERDICT_COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", Verdict.undecided: "yellow"}
+COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", Verdict.undecided: "yellow"}
+MARKS = dict(zip(COLOURS, "\N{CHECK MARK}\N{BALLOT X}?", strict=True))
+PLAIN_MARKS = dict(zip(COLOURS, "+-?", strict=True))  # of a terminal that has no others
 
 PRODUCTS = {
     MatmulPrecision.high: "Trained with TF32 products.",
@@ -48,14 +53,14 @@ def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, 
         )
     console.print(f"Trials: {statuses(results)}.")
     console.print(f"Figures and tables: {folder.path}", soft_wrap=True)
+    if claims:
+        console.print(f"The claims in full: nc-run claims {folder.path}", soft_wrap=True)
 
 
 def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
     """Write every figure with its caption under it and its notes beside it, and every movie."""
     mpl.use("Agg")
-    varied = [str(column) for column in results.trials if "." in str(column)]
-    taken = {key: results.trials[key].tolist() for key in ("seed", *varied)}
-    sizes = changed_from_paper(results.config, taken)
+    sizes = changed_from_paper(results.config, results.taken)
     precision = results.config.train.matmul_precision
     products = f" {PRODUCTS[precision]}" if precision in PRODUCTS else ""
     results = drawable(results)
@@ -86,15 +91,25 @@ def statuses(results: Results) -> str:
 
 
 def print_claims(claims: Sequence[Claim], console: Console) -> None:
-    """Print the claims as a table, with a colour for each verdict."""
-    if not claims:
-        return
-    table = Table(title="Claims", title_justify="left", show_lines=True)
-    table.add_column("statement", ratio=4)
-    table.add_column("expected", ratio=3)
-    table.add_column("measured", ratio=3)
-    table.add_column("verdict", min_width=10)
+    """A line a claim: a mark, the statement in short, the number that says most; under an undecided one, what lacks."""
+    marks = MARKS if console.encoding.lower().startswith("utf") else PLAIN_MARKS
+    width = max((len(short(claim)) for claim in claims), default=0)
     for claim in claims:
-        verdict = Text(claim.verdict.value, VERDICT_COLOURS[claim.verdict])
-        table.add_row(Text(claim.statement), Text(claim.expected), Text(claim.measured), verdict)
-    console.print(table)
+        words = f" {short(claim):<{width}}  {claim.number}".rstrip()
+        console.print(Text.assemble((marks[claim.verdict], COLOURS[claim.verdict]), words), soft_wrap=True)
+        for need in claim.lacks:
+            console.print(Padding(Text(spoken(need), "dim"), (0, 0, 0, 2)))
+    counts = Counter(claim.verdict for claim in claims)
+    said = ", ".join(f"{marks[verdict]} {counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+    if claims:
+        console.print(f"Claims: {said}.")
+
+
+def short(claim: Claim) -> str:
+    """The statement in at most :data:`SHORT` letters."""
+    return claim.short or textwrap.shorten(claim.statement, SHORT, placeholder=" ...")
+
+
+def spoken(need: Need) -> str:
+    """A need in words."""
+    return f"{need.name}: needs {need.required}; found {need.found}"

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from nc_runner.experiments.base import Claim, Experiment, Results, Verdict
+from nc_runner.experiments.base import Claim, Experiment, Need, Results
 
 UNUSABLE = ("diverged", "unfinished")
 
@@ -24,21 +24,23 @@ def judged(experiment: Experiment, results: Results) -> list[Claim]:
     with np.errstate(all="ignore"):  # what comes of NaN and inf in the tables is NaN and inf
         claims = experiment.claims(results)
         if results.trials["status"].isin(UNUSABLE).all():
-            return [undecided(claim, "no trial is usable") for claim in claims]
+            return [
+                undecided(claim, "usable trials", "one that neither diverged nor is unfinished") for claim in claims
+            ]
         others = [{claim.id: claim for claim in experiment.claims(other)} for other in filled(results)]
 
     def rests_on_it(claim: Claim) -> bool:
         says_so = re.search(r"\b(nan|inf)\b", claim.measured) is not None
         return says_so or any(other.get(claim.id) != claim for other in others)
 
-    return [undecided(c, "rests on values that are not finite") if rests_on_it(c) else c for c in claims]
+    return [
+        undecided(c, "finite numbers", "no NaN or inf in what it rests on") if rests_on_it(c) else c for c in claims
+    ]
 
 
-def undecided(claim: Claim, why: str) -> Claim:
-    """The claim without a verdict, and why."""
-    if claim.verdict is Verdict.undecided:
-        return claim
-    return replace(claim, verdict=Verdict.undecided, measured=f"{claim.measured}; {why}")
+def undecided(claim: Claim, name: str, required: str) -> Claim:
+    """The claim with a need that is not met."""
+    return replace(claim, needs=[*claim.needs, Need(name, required, claim.measured, met=False)])
 
 
 def filled(results: Results) -> Iterator[Results]:

@@ -50,7 +50,7 @@ def test_finite_values_decide() -> None:
 def test_what_rests_on_another_value_is_undecided_and_says_so(value: float) -> None:
     found = judged(EXPERIMENT, tables(0.1, value))
     assert [claim.verdict for claim in found[:2]] == [Verdict.undecided, Verdict.reproduced]
-    assert found[0].measured.endswith("; rests on values that are not finite")
+    assert [need.name for need in found[0].lacks] == ["finite numbers"]
 
 
 def test_a_quotient_of_zeros_decides_nothing() -> None:
@@ -68,7 +68,7 @@ def test_of_a_bound_infinity_is_a_value() -> None:
 def test_nothing_is_decided_where_no_trial_is_usable(status: str) -> None:
     found = judged(EXPERIMENT, tables(0.1, 0.2, status=status))
     assert {claim.verdict for claim in found} == {Verdict.undecided}
-    assert found[1].measured.endswith("; no trial is usable")
+    assert [need.name for need in found[1].lacks] == ["usable trials"]
 
 
 def test_inf_is_drawn_as_nan_and_the_tables_stay_as_they_are() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from nc_runner.experiments.base import Claim, Results, Verdict
+from nc_runner.experiments.base import Claim, Results
 from nc_runner.experiments.jacot2025 import words
 from nc_runner.experiments.jacot2025.claims import SPREAD, bounds_hold
 from nc_runner.experiments.jacot2025.curves import curves, legend_above, logarithmic, styles
@@ -109,7 +109,7 @@ def claims(results: Results) -> list[Claim]:
     note = f"; {len(table)} of {len(results.trials)} runs fit"
     of_heads = [replace(claim, measured=claim.measured + note) for claim in after_decay(table)]
     return [
-        *(claim if decided else replace(claim, verdict=Verdict.undecided) for claim in of_heads),
+        *(claim if decided else replace(claim, holds=None) for claim in of_heads),
         bounds_hold(results),
     ]
 

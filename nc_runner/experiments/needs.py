@@ -1,0 +1,151 @@
+"""What statements of several experiments need before they can be judged, each a function of the trials in question.
+
+A function that takes arguments gives back such a function: ``needs=(interpolates, decay_times(), seeds(3))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from nc_runner.config.choices import DataName
+from nc_runner.config.compose import changed_keys
+from nc_runner.config.keys import flatten
+from nc_runner.experiments.base import Results
+from nc_runner.experiments.claim import Need
+from nc_runner.experiments.decay import decay_times_of
+
+DECAY_TIMES = 10.0  # [choice] after which e^-10 of a start is left
+
+Check = Callable[[Results], Need]
+_UNUSABLE = ("diverged", "unfinished")
+
+
+def interpolates(results: Results) -> Need:
+    """Every trial fits its training set: reaches ``train.target_accuracy``."""
+    target = results.config.train.target_accuracy
+    required = f"training accuracy {target:g} or more in every trial"
+    trials = results.trials
+    fits = trials["status"] == "interpolated"
+    found = f"{fits.sum()} of {len(trials)} trials"
+    if "accuracy" in trials and (~fits).any():
+        found += f", the least {trials['accuracy'].min():.4f}"
+    return Need("interpolates", required, found, bool(fits.all()) and len(trials) > 0)
+
+
+def finished(results: Results) -> Need:
+    """There is a trial, and every trial was trained to its end without diverging."""
+    usable = ~results.trials["status"].isin(_UNUSABLE)
+    found = f"{usable.sum()} of {len(usable)}"
+    return Need("finished", "every trial trained to its end", found, bool(usable.all()) and len(usable) > 0)
+
+
+def seeds(least: int) -> Check:
+    """As many seeds at every point of the grid, in usable trials."""
+
+    def need(results: Results) -> Need:
+        trials = results.trials[~results.trials["status"].isin(_UNUSABLE)]
+        counts = (
+            trials.groupby(results.varied)["seed"].nunique()
+            if results.varied
+            else pd.Series([trials["seed"].nunique()])
+        )
+        fewest = int(counts.min()) if len(counts) else 0
+        return Need("seeds", f"{least} or more at each point", f"{fewest}", fewest >= least)
+
+    return need
+
+
+def grid_complete(*keys: str) -> Check:
+    """The trials take every value that the experiment's grid has of these keys; of all keys, where none is named."""
+
+    def need(results: Results) -> Need:
+        trials = results.trials[results.trials["status"] != "unfinished"]
+        missing = []
+        for key, values in results.grid.items():
+            if keys and key not in keys:
+                continue
+            there = set(map(_plain, trials[key])) if key in trials else set()
+            missing += [f"{key}={_plain(value)}" for value in values if _plain(value) not in there]
+        of = ", ".join(keys) or "the whole grid"
+        return Need(
+            "grid complete", f"every value of {of}", f"missing {', '.join(missing)}" if missing else "all", not missing
+        )
+
+    return need
+
+
+def decay_times(least: float = DECAY_TIMES) -> Check:
+    """Trained for as many decay times, 2 eta lambda t / (1 - momentum), of the slowest regularised parameter."""
+
+    def need(results: Results) -> Need:
+        times = decay_times_of(results).dropna()
+        shortest = float(times.min()) if len(times) else 0.0
+        required = f"{least:g} or more in every trial"
+        return Need("decay times", required, f"{shortest:.3g} at the least", shortest >= least)
+
+    return need
+
+
+def stationary(column: str, most: float) -> Check:
+    """A measured column of the final table is at most ``most`` in every trial."""
+
+    def need(results: Results) -> Need:
+        final = results.final()
+        required = f"{column} at most {most:g} in every trial"
+        if column not in final or final.empty:
+            return Need("stationary", required, "not measured", met=False)
+        worst = float(final[column].max(skipna=False))
+        return Need("stationary", required, f"{worst:.2g} at the most", worst <= most)
+
+    return need
+
+
+def data_is(name: DataName) -> Check:
+    """The statement is about this data set."""
+
+    def need(results: Results) -> Need:
+        used = results.config.data.name
+        return Need("the statement's data", f"data={name.name}", f"data={used.name}", used is name)
+
+    return need
+
+
+def at_paper_sizes(*besides: str) -> Check:
+    """Every key is as at scale=paper, but for those named ``besides`` (``seeds`` is one) and what they begin with."""
+
+    def need(results: Results) -> Need:
+        changed = [key for key in changed_keys(results.config, results.taken) if not _within(key, besides)]
+        return Need(
+            "at the paper's sizes", "scale=paper", f"changed: {', '.join(changed)}" if changed else "all", not changed
+        )
+
+    return need
+
+
+def at_least(name: str, limits: Mapping[str, float]) -> Check:
+    """Numbers of the config that the statement's hypotheses bound from below, by dotted key."""
+
+    def need(results: Results) -> Need:
+        flat = flatten(results.config)
+        values = {
+            key: min(map(float, results.trials[key]))
+            if key in results.trials and len(results.trials)
+            else float(flat[key])
+            for key in limits
+        }
+        required = ", ".join(f"{key} at least {limit:g}" for key, limit in limits.items())
+        found = ", ".join(f"{key}={value:g}" for key, value in values.items())
+        return Need(name, required, found, all(values[key] >= limit for key, limit in limits.items()))
+
+    return need
+
+
+def _within(key: str, names: tuple[str, ...]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
