@@ -35,6 +35,7 @@ from nc_runner.models import layers
 from nc_runner.record.provenance import processor_name
 from nc_runner.run.plan import choose_device
 from nc_runner.run.workers import available_cores
+from nc_runner.training.product import product_of_this_machine
 from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import prepare_process
 
@@ -119,7 +120,7 @@ def products(stack: list[Trial], device: torch.device, onednn: bool) -> float:
         h, w, g = (torch.randn(trials, *shape, device=device) for shape in ((batch, a), (b, a), (batch, b)))
         jobs = [(h, w.mT), (g.mT, h)] + ([(g, w)] if i else [])
         for left, right in jobs:
-            if onednn and layers.uses_onednn(w):
+            if onednn and layers.onednn_could(w):
                 work.append(lambda p=left[0], q=right[0]: layers.onednn_linear(p, q.t()))  # type: ignore[misc]
             elif trials == 1:
                 work.append(lambda p=left[0], q=right[0], o=(left[0] @ right[0]): torch.mm(p, q, out=o))  # type: ignore[misc]
@@ -145,6 +146,7 @@ def in_worker(job: Callable[..., float], stack: list[Trial], device: torch.devic
     """Run one timing with one thread, as nc-run's workers do."""
     torch.set_num_threads(1)
     prepare_process()
+    layers.multiply_by(product_of_this_machine())
     return job(stack, device, *rest)
 
 

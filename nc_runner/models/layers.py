@@ -13,10 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# oneDNN's product takes AVX-512 on every processor that has it; the MKL inside torch.mm does so on Intel only.
-# At 128 x 200 x 200 on an AMD EPYC 9005 it is 1.7 times faster. It takes one matrix at a time, and below this
-# many rows or columns its set-up costs more than it saves.
-_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+# A single CPU matrix is multiplied by torch.mm (MKL, or OpenBLAS) or by oneDNN. Which is faster differs by processor:
+# at 128 x 200 x 200 on an AMD EPYC 9005 oneDNN is 1.7 times as fast, as MKL takes AVX-512 on Intel's alone; on an Intel
+# Xeon it takes 1.4 times as long. Below this many rows or columns oneDNN's set-up costs more than it saves.
+PRODUCTS = ("mm", "onednn")
+_product_of_this_process = "mm"
+_HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _ONEDNN_MIN_SIZE = 96
 
 _batch_norm = torch.ops.aten.native_batch_norm.default
@@ -35,11 +37,23 @@ def split_trials(rows: Tensor, trials: int) -> Tensor:
     return rows.unsqueeze(0) if trials == 1 else rows.view(len(rows), trials, -1).transpose(0, 1)
 
 
-def uses_onednn(weight: Tensor) -> bool:
-    """Whether products with ``weight [T, out, in]`` go to oneDNN."""
+def multiply_by(product: str) -> None:
+    """Let stacks that this process makes from now on multiply single matrices by this one of :data:`PRODUCTS`."""
+    global _product_of_this_process
+    assert product in PRODUCTS
+    _product_of_this_process = product
+
+
+def product_in_use() -> str:
+    """What :func:`multiply_by` was last told."""
+    return _product_of_this_process
+
+
+def onednn_could(weight: Tensor) -> bool:
+    """Whether oneDNN can take products with ``weight [T, out, in]``, and is not slower for their size alone."""
     trials, rows, columns = weight.shape
     large = rows >= _ONEDNN_MIN_SIZE and columns >= _ONEDNN_MIN_SIZE
-    return _ONEDNN and trials == 1 and large and weight.dtype is torch.float32 and weight.device.type == "cpu"
+    return _HAS_ONEDNN and trials == 1 and large and weight.dtype is torch.float32 and weight.device.type == "cpu"
 
 
 def onednn_linear(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -73,15 +87,19 @@ class Linear:
         )
         self.transposed = weight.mT
         self.bias_row = None if bias is None else bias.unsqueeze(1)
-        self.onednn = uses_onednn(weight)
-        if self.onednn:
-            self.matrix, self.matrix_transposed, self.into_matrix = weight[0], weight[0].t(), into_weight[0]
-            self.vector = None if bias is None else bias[0]
+        self.alone = len(weight) == 1
+        self.matrix, self.matrix_transposed, self.into_matrix = weight[0], weight[0].t(), into_weight[0]
+        self.vector = None if bias is None else bias[0]
+        self.onednn = _product_of_this_process == "onednn" and onednn_could(weight)
 
     def __call__(self, h: Tensor) -> Tensor:
         """``h W^T + b`` of each trial: [T, B, in] -> [T, B, out]."""
         if self.onednn:
             return onednn_linear(h[0], self.matrix, self.vector).unsqueeze(0)
+        if self.alone:
+            if self.vector is None:
+                return torch.mm(h[0], self.matrix_transposed).unsqueeze(0)
+            return torch.addmm(self.vector, h[0], self.matrix_transposed).unsqueeze(0)
         out = _product(h, self.transposed, self.outputs_beside)
         if self.bias is None or self.bias_row is None:
             return out
@@ -96,6 +114,8 @@ class Linear:
             torch.sum(grad, 1, out=self.into_bias)
         if self.onednn:
             self.into_matrix.copy_(onednn_linear(grad[0].t(), h[0].t()))
+        elif self.alone:
+            torch.mm(grad[0].t(), h[0], out=self.into_matrix)
         else:
             _multiply(grad.mT, h, self.into_weight)
 
@@ -103,6 +123,8 @@ class Linear:
         """The gradient at the input from that at the output."""
         if self.onednn:
             return onednn_linear(grad[0], self.matrix_transposed).unsqueeze(0)
+        if self.alone:
+            return torch.mm(grad[0], self.matrix).unsqueeze(0)
         return _product(grad, self.weight, self.inputs_beside)
 
 

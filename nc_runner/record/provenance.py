@@ -15,6 +15,7 @@ import torch
 import nc_runner
 from nc_runner.config.keys import flatten
 from nc_runner.config.schema import Config
+from nc_runner.models.layers import product_in_use
 
 _PACKAGES = ("nc-runner", "torch", "numpy", "pandas", "pyarrow", "hydra-core", "omegaconf", "matplotlib", "safetensors")
 
@@ -44,6 +45,7 @@ def provenance(
         "device": device_name(device),
         "workers": jobs,
         "threads_per_worker": 1,
+        "matrix_product": product_in_use(),
         "seeds": config.seed_list,
         "data_sha256": data,
         "data_left_out": left_out,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from nc_runner.errors import UserError, refuse
+from nc_runner.models.layers import multiply_by
 from nc_runner.record.folder import RunFolder
 from nc_runner.record.provenance import now, provenance
 from nc_runner.record.tables import Outcome, metrics_table, trials_table
@@ -20,6 +21,7 @@ from nc_runner.run.progress import RunProgress, announce, label
 from nc_runner.run.results import read_results
 from nc_runner.run.stopping import Requests, Stopped, requests_to_stop
 from nc_runner.run.workers import run_stacks
+from nc_runner.training.product import product_of_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,11 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
         Stopped: somebody asked for it, and all stacks are saved.
     """
     trials, stacks = plan.trials, plan.stacks
-    if not (folder.path / "provenance.json").exists():
+    if (folder.path / "provenance.json").exists():
+        # Runs that do not say multiplied by oneDNN wherever they could.
+        multiply_by(folder.read_json("provenance.json").get("matrix_product", "onednn"))
+    else:
+        multiply_by(product_of_this_machine() if plan.device.type == "cpu" else "mm")
         known = provenance(plan.config, plan.data, plan.left_out, device=plan.device, jobs=plan.jobs)
         folder.write_json("provenance.json", known)
     folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())

@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from nc_runner.config.trials import Trial
+from nc_runner.models.layers import multiply_by, product_in_use
 from nc_runner.record.folder import RunFolder
 from nc_runner.record.tables import Outcome
 from nc_runner.run.streams import MOST_STREAMS, run_on_streams
@@ -103,7 +104,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # a forked child inherits torch's thread pools, unusable
         self.pipe, theirs = context.Pipe()
         self.stack: str | None = None
-        self.process = context.Process(target=_work, args=(theirs, measure, folder), daemon=True)
+        self.process = context.Process(target=_work, args=(theirs, measure, folder, product_in_use()), daemon=True)
         with _signals_held():
             self.process.start()
         theirs.close()  # so that the pipe ends with the worker
@@ -183,7 +184,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(pipe: Connection, measure: Measure, folder: RunFolder) -> None:
+def _work(pipe: Connection, measure: Measure, folder: RunFolder, product: str) -> None:
     """A worker's life: a stack at a time, until it is asked to stop."""
     import torch
 
@@ -192,6 +193,7 @@ def _work(pipe: Connection, measure: Measure, folder: RunFolder) -> None:
     threading.Thread(target=_listen, args=(pipe, todo, stop), daemon=True).start()
     torch.set_num_threads(1)
     prepare_process()
+    multiply_by(product)
     while (given := todo.get()) is not None:
         name, trials = given
         try:

@@ -103,14 +103,25 @@ def test_initial_weights_are_uniform_in_torch_s_default_range() -> None:
     assert abs(weight.std().item() - 0.1 / 3**0.5) < 1e-3
 
 
-def test_onednn_and_mm_agree() -> None:
-    h, weight, bias = torch.randn(1, 128, 200), torch.randn(1, 150, 200), torch.randn(1, 150)
-    layer = layers.Linear(
-        weight, bias, torch.empty_like(weight), torch.empty_like(bias), inputs_beside=False, outputs_beside=False
-    )
-    if not layer.onednn:
+@pytest.mark.parametrize("product", layers.PRODUCTS)
+def test_every_product_is_the_product(product: str) -> None:
+    h, weight, bias, grad = (torch.randn(1, *shape) for shape in ((128, 200), (150, 200), (150,), (128, 150)))
+    into_weight, into_bias = torch.full_like(weight, torch.nan), torch.full_like(bias, torch.nan)
+    before = layers.product_in_use()
+    layers.multiply_by(product)
+    try:
+        layer = layers.Linear(weight, bias, into_weight, into_bias, inputs_beside=False, outputs_beside=False)
+    finally:
+        layers.multiply_by(before)
+    if product == "onednn" and not layers.onednn_could(weight):
         pytest.skip("this torch has no oneDNN")
-    torch.testing.assert_close(layer(h), h @ weight.mT + bias, rtol=1e-4, atol=1e-4)
+    assert layer.onednn is (product == "onednn")
+    layer.gradient(grad, h)
+    close = {"rtol": 1e-4, "atol": 1e-4}
+    torch.testing.assert_close(layer(h), h @ weight.mT + bias.unsqueeze(1), **close)
+    torch.testing.assert_close(layer.to_input(grad), grad @ weight, **close)
+    torch.testing.assert_close(into_weight, grad.mT @ h, **close)
+    torch.testing.assert_close(into_bias, grad.sum(1), **close)
 
 
 @pytest.mark.parametrize("activation", Activation)

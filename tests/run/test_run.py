@@ -28,7 +28,8 @@ def test_the_folder_has_everything(finished_run: Path) -> None:
     assert list(metrics.columns) == ["trial", "epoch", "layer", "metric", "value"]
     assert set(metrics["trial"]) == set(trials["id"])
     claims = json.loads((finished_run / "claims.json").read_text())
-    assert all(set(c) == {"id", "paper", "statement", "expected", "measured", "verdict"} for c in claims)
+    told = {"id", "paper", "kind", "short", "statement", "source", "expected", "measured", "number", "needs", "verdict"}
+    assert all(set(c) == told for c in claims)
     assert {c["verdict"] for c in claims} <= {"reproduced", "not reproduced", "undecided"}
     for name in ("figure_3_1", "figure_3_1_centred", "layer_peeled_optimum"):
         assert (finished_run / "figures" / f"{name}.png").stat().st_size > 10_000
