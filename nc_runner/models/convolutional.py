@@ -135,7 +135,8 @@ class ConvolutionalNetwork:
 
         # The strides of a tensor with one channel do not tell its layout, so it is copied into one of the right layout.
         images = torch.empty(x.shape, device=x.device, dtype=self.inside, memory_format=self.layout).copy_(x)
-        return layers.split_trials(self.backbone.run(apply, images).mean((2, 3), dtype=x.dtype), self.trials)
+        features = self.backbone.run(apply, images).mean((2, 3), dtype=x.dtype)
+        return layers.leave(layers.split_trials(features, self.trials))
 
     def _linear(self, params: dict[str, Tensor], i: int, h: Tensor) -> Tensor:
         """Layer i of the head, its activation included where it has one: [T, B, in] -> [T, B, out]."""

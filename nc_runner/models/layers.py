@@ -3,6 +3,7 @@
 The first axis is the trial: an activation is ``[T, B, C]``, a weight ``[T, out, in]``, a vector ``[T, C]``. In memory
 each trial's activation is a matrix of its own, which is fastest for matrix products. Where a BatchNorm follows, the
 trials lie side by side in one matrix ``[B, T*C]``, so that BatchNorm over (trial, channel) is the ordinary BatchNorm.
+Between the layers of a stack of one an activation is ``[B, C]``: its steps are so short that a view costs one percent.
 Backward passes are written out: at these sizes autograd's bookkeeping adds a third to the time of the arithmetic.
 """
 
@@ -27,14 +28,24 @@ _leaky_relu_backward = torch.ops.aten.leaky_relu_backward.default
 _threshold_backward = torch.ops.aten.threshold_backward.default
 
 
+def enter(h: Tensor) -> Tensor:
+    """``[T, B, C]`` as it is between layers: ``[B, C]`` where T is 1."""
+    return h[0] if len(h) == 1 else h
+
+
+def leave(h: Tensor) -> Tensor:
+    """What is between layers, as ``[T, B, C]``."""
+    return h.unsqueeze(0) if h.dim() == 2 else h
+
+
 def side_by_side(h: Tensor) -> Tensor:
-    """``[T, B, C]`` as ``[B, T*C]``: a view where the memory is so laid out, or T is 1."""
-    return h[0] if len(h) == 1 else h.transpose(0, 1).flatten(1)
+    """``[T, B, C]`` as ``[B, T*C]``, a view where the memory is so laid out; ``[B, C]`` as it is."""
+    return h if h.dim() == 2 else h.transpose(0, 1).flatten(1)
 
 
 def split_trials(rows: Tensor, trials: int) -> Tensor:
-    """``[B, T*C]`` as ``[T, B, C]``, a view."""
-    return rows.unsqueeze(0) if trials == 1 else rows.view(len(rows), trials, -1).transpose(0, 1)
+    """``[B, T*C]`` as ``[T, B, C]``, a view; as it is where T is 1."""
+    return rows if trials == 1 else rows.view(len(rows), trials, -1).transpose(0, 1)
 
 
 def multiply_by(product: str) -> None:
@@ -90,16 +101,17 @@ class Linear:
         self.alone = len(weight) == 1
         self.matrix, self.matrix_transposed, self.into_matrix = weight[0], weight[0].t(), into_weight[0]
         self.vector = None if bias is None else bias[0]
+        self.into_vector = into_bias[0] if into_bias is not None and self.alone else into_bias
         self.onednn = _product_of_this_process == "onednn" and onednn_could(weight)
 
     def __call__(self, h: Tensor) -> Tensor:
-        """``h W^T + b`` of each trial: [T, B, in] -> [T, B, out]."""
+        """``h W^T + b`` of each trial: [T, B, in] -> [T, B, out]; of a stack of one [B, in] -> [B, out]."""
         if self.onednn:
-            return onednn_linear(h[0], self.matrix, self.vector).unsqueeze(0)
+            return onednn_linear(h, self.matrix, self.vector)
         if self.alone:
             if self.vector is None:
-                return torch.mm(h[0], self.matrix_transposed).unsqueeze(0)
-            return torch.addmm(self.vector, h[0], self.matrix_transposed).unsqueeze(0)
+                return torch.mm(h, self.matrix_transposed)
+            return torch.addmm(self.vector, h, self.matrix_transposed)
         out = _product(h, self.transposed, self.outputs_beside)
         if self.bias is None or self.bias_row is None:
             return out
@@ -110,21 +122,21 @@ class Linear:
 
     def gradient(self, grad: Tensor, h: Tensor) -> None:
         """Write the gradients of weight and bias, from that at the output and the input ``h``."""
-        if self.into_bias is not None:
-            torch.sum(grad, 1, out=self.into_bias)
+        if self.into_vector is not None:
+            torch.sum(grad, -2, out=self.into_vector)
         if self.onednn:
-            self.into_matrix.copy_(onednn_linear(grad[0].t(), h[0].t()))
+            self.into_matrix.copy_(onednn_linear(grad.t(), h.t()))
         elif self.alone:
-            torch.mm(grad[0].t(), h[0], out=self.into_matrix)
+            torch.mm(grad.t(), h, out=self.into_matrix)
         else:
             _multiply(grad.mT, h, self.into_weight)
 
     def to_input(self, grad: Tensor) -> Tensor:
         """The gradient at the input from that at the output."""
         if self.onednn:
-            return onednn_linear(grad[0], self.matrix_transposed).unsqueeze(0)
+            return onednn_linear(grad, self.matrix_transposed)
         if self.alone:
-            return torch.mm(grad[0], self.matrix).unsqueeze(0)
+            return torch.mm(grad, self.matrix)
         return _product(grad, self.weight, self.inputs_beside)
 
 
@@ -154,62 +166,72 @@ def activation_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
 
 
 class Normalized(NamedTuple):
-    """BatchNorm's output [T, B, C], and what its backward pass needs: two vectors [T*C]."""
+    """BatchNorm's output, and what its backward pass needs: two vectors [T*C]."""
 
     out: Tensor
     mean: Tensor
     inverse_std: Tensor
 
 
-def batch_norm(
-    h: Tensor,
-    gamma: Tensor | None,
-    beta: Tensor | None,
-    running_mean: Tensor,
-    running_var: Tensor,
-    *,
-    train: bool,
-    momentum: float,
-    eps: float,
-) -> Normalized:
-    """BatchNorm of each channel of each trial: ``h [T, B, C]`` side by side in memory, everything else [T, C].
+class BatchNorm:
+    """BatchNorm of each channel of each trial of a stack, made once.
 
-    In train mode the batch's statistics normalise and the running ones are updated in place, as torch does
-    (biased variance to normalise, unbiased in the running average). The running statistics are contiguous.
+    Args:
+        gamma, beta: [T, C], or None without an affine part; ``into_gamma``, ``into_beta``: room for their gradients.
+        running_mean, running_var: [T, C], contiguous.
+        momentum: weight of the newest batch in the running statistics.
     """
-    scale, shift = (None if v is None else v.reshape(-1) for v in (gamma, beta))
-    out, mean, inverse_std = _batch_norm(
-        side_by_side(h), scale, shift, running_mean.view(-1), running_var.view(-1), train, momentum, eps
-    )
-    return Normalized(split_trials(out, len(h)), mean, inverse_std)
 
+    def __init__(
+        self,
+        gamma: Tensor | None,
+        beta: Tensor | None,
+        into_gamma: Tensor | None,
+        into_beta: Tensor | None,
+        running_mean: Tensor,
+        running_var: Tensor,
+        *,
+        momentum: float,
+        eps: float,
+    ) -> None:
+        self.trials, self.momentum, self.eps = len(running_mean), momentum, eps
+        first = self._alone
+        self.gamma, self.beta, self.into_gamma, self.into_beta = (
+            first(gamma),
+            first(beta),
+            first(into_gamma),
+            first(into_beta),
+        )
+        self.running_mean, self.running_var = running_mean.view(-1), running_var.view(-1)
+        self.needed = [True, gamma is not None, gamma is not None]
 
-def batch_norm_backward(
-    grad: Tensor,
-    h: Tensor,
-    gamma: Tensor | None,
-    saved: Normalized,
-    *,
-    eps: float,
-    into_gamma: Tensor | None,
-    into_beta: Tensor | None,
-) -> Tensor:
-    """Write the gradients of gamma and beta where there are any, return that of the input."""
-    affine = gamma is not None
-    scale = None if gamma is None else gamma.reshape(-1)
-    grad_h, grad_gamma, grad_beta = _batch_norm_backward(
-        side_by_side(grad),
-        side_by_side(h),
-        scale,
-        None,
-        None,
-        saved.mean,
-        saved.inverse_std,
-        True,
-        eps,
-        [True, affine, affine],
-    )
-    if into_gamma is not None and into_beta is not None:
-        into_gamma.copy_(grad_gamma.view_as(into_gamma))
-        into_beta.copy_(grad_beta.view_as(into_beta))
-    return split_trials(grad_h, len(h))
+    def _alone(self, of: Tensor | None) -> Tensor | None:
+        return of[0] if of is not None and self.trials == 1 else of
+
+    def _vector(self, of: Tensor | None) -> Tensor | None:
+        """[T*C]: a copy where the parameters of several trials lie apart."""
+        return of if of is None or self.trials == 1 else of.reshape(-1)
+
+    def __call__(self, h: Tensor, *, train: bool, momentum: float | None = None) -> Normalized:
+        """The output for ``h``, whose trials lie side by side in memory.
+
+        In train mode the batch's statistics normalise and the running ones are updated in place, as torch does
+        (biased variance to normalise, unbiased in the running average).
+        """
+        momentum = self.momentum if momentum is None else momentum
+        scale, shift = self._vector(self.gamma), self._vector(self.beta)
+        out, mean, inverse_std = _batch_norm(
+            side_by_side(h), scale, shift, self.running_mean, self.running_var, train, momentum, self.eps
+        )
+        return Normalized(split_trials(out, self.trials), mean, inverse_std)
+
+    def backward(self, grad: Tensor, h: Tensor, saved: Normalized) -> Tensor:
+        """Write the gradients of gamma and beta where there are any, return that of the input ``h``."""
+        grad_h, grad_gamma, grad_beta = _batch_norm_backward(
+            side_by_side(grad), side_by_side(h), self._vector(self.gamma), None, None, saved.mean, saved.inverse_std,
+            True, self.eps, self.needed,
+        )  # fmt: skip
+        if self.into_gamma is not None and self.into_beta is not None:
+            self.into_gamma.copy_(grad_gamma.view_as(self.into_gamma))
+            self.into_beta.copy_(grad_beta.view_as(self.into_beta))
+        return split_trials(grad_h, self.trials)

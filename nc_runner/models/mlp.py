@@ -30,7 +30,7 @@ def initial_gain(config: ModelConfig, slope: float) -> float:
 
 
 class Passed(NamedTuple):
-    """What a forward pass leaves for the backward pass."""
+    """What a forward pass leaves for the backward pass; of a stack of one without the first axis."""
 
     inputs: list[Tensor]
     """Of each linear layer, [T, B, in]."""
@@ -90,6 +90,19 @@ class MLP:
             )
             for i in range(1, config.depth + 1)
         }
+        self.norms = {
+            i: layers.BatchNorm(
+                self.params.get(f"{i}.gamma"),
+                self.params.get(f"{i}.beta"),
+                self.grads.get(f"{i}.gamma"),
+                self.grads.get(f"{i}.beta"),
+                self.buffers[f"{i}.running_mean"],
+                self.buffers[f"{i}.running_var"],
+                momentum=config.batch_norm_momentum,
+                eps=config.batch_norm_eps,
+            )
+            for i in (range(1, config.depth) if self.buffers else ())
+        }
         self._initialise(seeds)
 
     def _initialise(self, seeds: Sequence[int]) -> None:
@@ -124,18 +137,6 @@ class MLP:
         """The slope below 0 of the activation after layer i; 1 where there is none."""
         return self.slope if i < self.linear_from else 1.0
 
-    def _normalise(self, i: int, h: Tensor, *, train: bool, momentum: float) -> layers.Normalized:
-        return layers.batch_norm(
-            h,
-            self.params.get(f"{i}.gamma"),
-            self.params.get(f"{i}.beta"),
-            self.buffers[f"{i}.running_mean"],
-            self.buffers[f"{i}.running_var"],
-            train=train,
-            momentum=momentum,
-            eps=self.config.batch_norm_eps,
-        )
-
     def loss_and_gradient(self, x: Tensor, targets: Tensor) -> losses.Loss:
         """One forward and backward pass in train mode; fills all of ``grads`` and moves the running statistics.
 
@@ -143,9 +144,9 @@ class MLP:
             x: the trials' inputs [B, T, D].
             targets: their one-hot labels [B, T, K].
         """
-        passed = self._forward(x.transpose(0, 1))
-        loss = self.loss(passed.outputs, targets.transpose(0, 1))
-        for i, h, delta in self._backward(passed, loss.grad):
+        passed = self._forward(layers.enter(x.transpose(0, 1)))
+        loss = self.loss(layers.leave(passed.outputs), targets.transpose(0, 1))
+        for i, h, delta in self._backward(passed, layers.enter(loss.grad)):
             self.linear[i].gradient(delta, h)
         return loss
 
@@ -167,19 +168,18 @@ class MLP:
         """
         if self.buffers:
             raise ValueError("a network with BatchNorm has no loss of one sample alone.")
-        passed = self._forward(x.expand(self.trials, -1, -1))
-        loss = self.loss(passed.outputs, targets.expand(self.trials, -1, -1))
-        yield from self._backward(passed, loss.grad * len(x))
+        passed = self._forward(layers.enter(x.expand(self.trials, -1, -1)))
+        loss = self.loss(layers.leave(passed.outputs), targets.expand(self.trials, -1, -1))
+        for i, h, delta in self._backward(passed, layers.enter(loss.grad * len(x))):
+            yield i, layers.leave(h), layers.leave(delta)
 
     def _forward(self, x: Tensor) -> Passed:
-        """In train mode, from x [T, B, D]."""
+        """In train mode, from x [T, B, D], or [B, D] of a stack of one."""
         inputs, activated, normalised = [x], [], []
         for i in range(1, self.depth):
             activated.append(self.activation(i, inputs[-1]))
             if self.buffers:
-                normalised.append(
-                    self._normalise(i, activated[-1], train=True, momentum=self.config.batch_norm_momentum)
-                )
+                normalised.append(self.norms[i](activated[-1], train=True))
             inputs.append(normalised[-1].out if self.buffers else activated[-1])
         return Passed(inputs, activated, normalised, self.linear[self.depth](inputs[-1]))
 
@@ -189,15 +189,7 @@ class MLP:
         for i in range(self.depth - 1, 0, -1):
             grad, activated = self.linear[i + 1].to_input(grad), passed.activated[i - 1]
             if self.buffers:
-                grad = layers.batch_norm_backward(
-                    grad,
-                    activated,
-                    self.params.get(f"{i}.gamma"),
-                    passed.normalised[i - 1],
-                    eps=self.config.batch_norm_eps,
-                    into_gamma=self.grads.get(f"{i}.gamma"),
-                    into_beta=self.grads.get(f"{i}.beta"),
-                )
+                grad = self.norms[i].backward(grad, activated, passed.normalised[i - 1])
             grad = layers.activation_backward(grad, activated, self.slope_after(i))
             yield i, passed.inputs[i - 1], grad
 
@@ -208,9 +200,9 @@ class MLP:
         pair is (depth, logits). With ``batch_statistics`` each BatchNorm uses the statistics of ``x`` itself, as in
         train mode with ``x`` as the one batch; the running statistics stay as they are either way.
         """
-        h = x.expand(self.trials, -1, -1)
+        h = layers.enter(x.expand(self.trials, -1, -1))
         for i in range(1, self.depth + 1):
             h = self.activation(i, h) if i < self.depth else self.linear[i](h)
             if i < self.depth and self.buffers:
-                h = self._normalise(i, h, train=batch_statistics, momentum=0.0).out
-            yield i, h
+                h = self.norms[i](h, train=batch_statistics, momentum=0.0).out
+            yield i, layers.leave(h)

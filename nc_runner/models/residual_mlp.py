@@ -40,5 +40,6 @@ class ResidualMLP(MLP):
 
         A block's output is taken after its sum. There is no BatchNorm, so ``batch_statistics`` changes nothing.
         """
-        passed = self._forward(x.expand(self.trials, -1, -1))
-        yield from enumerate([*passed.inputs[1:], passed.outputs], 1)
+        passed = self._forward(layers.enter(x.expand(self.trials, -1, -1)))
+        for i, h in enumerate([*passed.inputs[1:], passed.outputs], 1):
+            yield i, layers.leave(h)

@@ -116,10 +116,10 @@ def test_every_product_is_the_product(product: str) -> None:
     if product == "onednn" and not layers.onednn_could(weight):
         pytest.skip("this torch has no oneDNN")
     assert layer.onednn is (product == "onednn")
-    layer.gradient(grad, h)
+    layer.gradient(grad[0], h[0])
     close = {"rtol": 1e-4, "atol": 1e-4}
-    torch.testing.assert_close(layer(h), h @ weight.mT + bias.unsqueeze(1), **close)
-    torch.testing.assert_close(layer.to_input(grad), grad @ weight, **close)
+    torch.testing.assert_close(layer(h[0]), (h @ weight.mT + bias.unsqueeze(1))[0], **close)
+    torch.testing.assert_close(layer.to_input(grad[0]), (grad @ weight)[0], **close)
     torch.testing.assert_close(into_weight, grad.mT @ h, **close)
     torch.testing.assert_close(into_bias, grad.sum(1), **close)
 
