@@ -13,18 +13,20 @@ import pytest
 
 from nc_runner.record.folder import RunFolder
 
-# Imported by each interpreter that starts with its folder on the path. In the process WHO the event number AT sends the
-# signal to all; the process's number of events is left in COUNT.
+# Imported by each interpreter that starts with its folder on the path. In the process WHO the event number AT, or the
+# first file opened whose path has FILE in it, sends the signal to all; the number of events is left in COUNT.
 EVENTS = """
 import os, signal, sys
 who = "worker" if "spawn_main" in " ".join(sys.orig_argv) else "parent" if os.getpid() == os.getpgid(0) else "other"
 seen = 0
 
-def hook(event, _):
+def hook(event, args):
     global seen
     if event in ("import", "open", "os.rename"):
         seen += 1
-        if seen == int(os.environ["AT"]):
+        file = os.environ.get("FILE")
+        if seen == int(os.environ["AT"]) or (file and event == "open" and file in str(args[0])):
+            os.environ.pop("FILE", None)
             os.killpg(os.getpgid(0), int(os.environ["NUMBER"]))
 
 def count():
@@ -70,7 +72,8 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 def ended_well(folder: Path, code: int, said: str, number: signal.Signals) -> None:
     assert code in (128 + number, -number), said  # a shell calls both 128 + number
-    if (folder / "run").exists():
+    if (folder / "run").exists():  # else it had not begun
+        assert "nc-run resume" in said
         assert RunFolder(folder / "run").read_status().get("state") in ("interrupted", "completed"), said
         assert "Traceback" not in said
 
@@ -89,3 +92,13 @@ def test_a_signal_while_a_worker_imports_ends_the_run(tmp_path: Path, number: si
     code, said = short_run(tmp_path, AT=str(at), NUMBER=str(int(number)), WHO="worker")
     ended_well(tmp_path, code, said, number)
     assert "nc-run resume" in said
+
+
+@pytest.mark.parametrize(("file", "begun"), [("/.hydra/", False), ("/nc-run.log", True), ("/provenance.json", True)])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_around_the_first_files_leaves_no_folder_without_a_state(
+    tmp_path: Path, number: signal.Signals, file: str, begun: bool
+) -> None:
+    code, said = short_run(tmp_path, FILE=f"run{file}", NUMBER=str(int(number)))
+    ended_well(tmp_path, code, said, number)
+    assert (tmp_path / "run").exists() is begun
