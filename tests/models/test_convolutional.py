@@ -10,11 +10,12 @@ from nc_runner.config.schema import ModelConfig
 from nc_runner.models import ConvolutionalNetwork, convolutional
 
 CPU = torch.device("cpu")
+SMALL = {"channels": 4, "depth": 1, "width": 6, "batch_norm_eps": 0.03, "batch_norm_momentum": 0.3}
 EXACT = {"rtol": 1e-8, "atol": 1e-10}
 
 
 def network(name: ModelName, trials: int = 3, colours: int = 3, **keys: object) -> ConvolutionalNetwork:
-    config = ModelConfig(name=name, **({"channels": 4, "depth": 1, "width": 6} | keys))  # type: ignore[arg-type]
+    config = ModelConfig(name=name, **(SMALL | keys))  # type: ignore[arg-type]
     made = ConvolutionalNetwork(config, colours, 5, range(trials), device=CPU, dtype=torch.float64)
     for tensor_name, tensor in made.params.items():  # away from the initial gamma 1, beta 0
         if tensor_name.endswith(("gamma", "beta")):
