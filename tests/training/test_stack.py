@@ -8,13 +8,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nc_runner.config.choices import Norm
-from nc_runner.config.schema import Config, SaveConfig
+from nc_runner.config.choices import LossName, Norm
+from nc_runner.config.schema import Config, SaveConfig, TrainConfig
 from nc_runner.config.trials import make_trials
 from nc_runner.data import load
 from nc_runner.experiments.measures import geometry
 from nc_runner.models import MLP
 from nc_runner.record.folder import RunFolder
+from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import run_stack
 
 CPU = torch.device("cpu")
@@ -106,3 +107,20 @@ def test_what_is_saved_is_each_trial_s_own(small: Config, tmp_path: Path) -> Non
             tensor[0].copy_(saved[name])
         for layer, features in network.features(x):
             torch.testing.assert_close(saved[f"features.{layer}"], features[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_stack_that_diverges_between_probes_ends_there_and_is_measured_then(small: Config, tmp_path: Path) -> None:
+    """Weight decay beyond what the step size allows: the loss grows to infinity, and then to NaN, in a few epochs."""
+    small.model.norm, small.probes = Norm.none, 1
+    small.train = TrainConfig(epochs=20, batch_size=None, learning_rate=3.0, loss=LossName.mse, weight_decay=3.0)
+    (trial,) = make_trials(small)
+    alone = SGD([trial], *load(small.data), device=CPU)
+    losses = []
+    while not losses or math.isfinite(losses[-1]):
+        alone.advance()
+        losses.append(alone.epoch_loss().item())
+    assert math.isinf(losses[-1])
+    assert 1 < len(losses) < 20
+    outcome = run_stack("s", [trial], measure, RunFolder(tmp_path), device=CPU)
+    assert (outcome.finished, outcome.diverged) == (True, {trial.id: len(losses)})
+    assert sorted({epoch for _, epoch, *_ in outcome.rows}) == [1, len(losses)]
