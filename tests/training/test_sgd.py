@@ -231,3 +231,18 @@ def test_loss_and_accuracy_within_an_epoch_are_over_the_samples_seen(small: Conf
     torch.testing.assert_close(stack.epoch_loss()[0], expected, rtol=1e-9, atol=0)
     right = (logits[0].argmax(1) == stack.y[seen]).double().mean()
     torch.testing.assert_close(stack.epoch_accuracy()[0], right)
+
+
+def test_a_state_of_another_epoch_brings_its_own_order(small: Config) -> None:
+    """Also into a stack that is in the middle of an epoch itself."""
+    whole, other = training(small), training(small)
+    for _ in range(2):
+        whole.advance()
+    saved = {name: tensor.clone() for name, tensor in whole.state().items()}
+    for _ in range(5):
+        other.advance()
+    other.load(saved, whole.step)
+    while not whole.finished:
+        whole.advance()
+        other.advance()
+    assert torch.equal(whole.network.flat, other.network.flat)
