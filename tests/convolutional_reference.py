@@ -57,6 +57,9 @@ def plain(config: ModelConfig, colours: int, side: int, classes: int) -> nn.Modu
     for i, (a, b) in enumerate(pairwise(widths), 1):
         linear = nn.Linear(a, b, bias=config.bias)
         head.append(nn.Sequential(linear, activation()) if i <= config.depth - config.linear_layers else linear)
+    for module in backbone.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps, module.momentum = config.batch_norm_eps, config.batch_norm_momentum
     return nn.ModuleList([backbone, *head]).double()
 
 

@@ -6,8 +6,10 @@ and not by Hydra, which would write it into whatever lies at ``hydra.run.dir``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from nc_runner.record.folder import RunFolder
 
 if TYPE_CHECKING:
     from nc_runner.run.plan import Plan
+    from nc_runner.run.stopping import Stopped
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +36,24 @@ _exit_codes: list[int] = []
 # The plan and the folder that the callback made, on their way to the job of the same process.
 _planned: list[tuple[Plan, RunFolder]] = []
 
+# The folders that this process has claimed.
+_claimed: list[RunFolder] = []
+
 
 def exit_code() -> int:
     """The worst exit code of the jobs run here."""
     return max(_exit_codes, default=0)
+
+
+def interrupted(by: Stopped) -> None:
+    """Say of a run that was stopped before it began that it was; leave no folder behind that nothing goes on with."""
+    for folder in _claimed:
+        if not (folder.path / ".hydra" / "config.yaml").exists():
+            shutil.rmtree(folder.path, ignore_errors=True)  # made by this process, which has written no config yet
+        elif not folder.read_status():
+            with contextlib.suppress(UserError):  # a full disk
+                folder.update_status(state="interrupted", reason=by.name)
+            print(f"Interrupted ({by.name}) before it began. Go on with: nc-run resume {folder.path}")
 
 
 class RunFolders(Callback):
@@ -54,6 +71,7 @@ class RunFolders(Callback):
             raise SystemExit(refuse(error)) from error  # Hydra turns any Exception of a callback into a warning
         except Exception as error:
             raise SystemExit(broke(error)) from error
+        _claimed.append(folder)
         _planned.append((plan, folder))
         with read_write(config), open_dict(config):
             config.hydra.run.dir = str(folder.path)
@@ -94,6 +112,7 @@ def run_job(node: Any) -> None:
             plan, folder = _planned.pop()
         else:
             folder = RunFolder.claim(Path(hydra.runtime.output_dir), "hydra.sweep.subdir", empty_is_free=True)
+            _claimed.append(folder)
             folder.write_config(node, HydraConfig.instance().cfg, overrides)
             node = settled(node)
             plan = make_plan(to_config(node), overrides)

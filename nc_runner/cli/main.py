@@ -96,6 +96,7 @@ def hydra_run() -> int:
         with requests_to_stop():
             application()
     except Stopped as stopped:
+        hydra_job.interrupted(stopped)
         return stopped.exit_code
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(plain_sentence(error)) from error

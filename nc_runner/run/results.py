@@ -55,7 +55,8 @@ def read_overrides(folder: RunFolder) -> list[str]:
 
 
 def read_results(folders: Sequence[RunFolder]) -> Results:
-    """The tables of one run, or of several of the same experiment put together; a trial in two of them counts once.
+    """The tables of one run, or of several of the same experiment put together; a trial in two of them counts once,
+    from the first folder in which it has finished.
 
     A key on which the runs differ becomes a column of the trials' table, as if one grid had varied it.
 
@@ -78,7 +79,8 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
         trials.append(table)
         metrics.append(folder.read_metrics())
     refuse_two_contents(folders, trials)
-    owner = pd.concat([table["id"].to_frame().assign(folder=i) for i, table in enumerate(trials)]).drop_duplicates("id")
+    every = pd.concat([table[["id", "status"]].assign(folder=i) for i, table in enumerate(trials)])
+    owner = every.sort_values("status", key=lambda s: s == "unfinished", kind="stable").drop_duplicates("id")
     kept = [set(owner.loc[owner["folder"] == i, "id"]) for i in range(len(folders))]
     return Results(
         configs[0],

@@ -118,3 +118,31 @@ def test_a_younger_key_changes_no_id_at_the_value_that_older_trials_had(small: C
     assert make_trials(replace(small, {"train.matmul_precision": "highest"}))[0].id == before.id
     assert len({make_trials(replace(small, {"train.matmul_precision": p}))[0].id for p in ("high", "medium")}) == 2
     assert make_trials(replace(small, {"train.matmul_precision": "high"}))[0].id != before.id
+
+
+def test_of_images_the_size_of_the_set_and_its_classes_count_beside_the_content(small: Config) -> None:
+    def ids(**data: object) -> str:
+        config = replace(small, {"data.name": "images", "data.path": "/a"} | {f"data.{k}": v for k, v in data.items()})
+        return make_trials(config, (), lambda _: "1f")[0].id
+
+    assert len({ids(), ids(samples=61), ids(classes=4)}) == 3
+    assert ids() == ids(path="/b", root="/c", input_seed=3)  # what says where they come from
+
+
+def test_only_images_are_known_by_a_checksum(small: Config) -> None:
+    def never(_: object) -> str:
+        pytest.fail("a checksum of data that the keys make")
+
+    assert make_trials(small, (), never)
+
+
+def test_every_point_of_the_grid_is_checked_as_the_whole_it_is(small: Config) -> None:
+    """Each value is allowed by itself; a batch of one sample is refused only where there is BatchNorm."""
+    small = replace(small, {"train.batch_size": 1, "model.norm": "none"})
+    assert len(make_trials(replace(small, {"grid": {"model.width": [4, 5]}}))) == 2
+    with pytest.raises(UserError, match=r"train\.batch_size"):
+        make_trials(replace(small, {"grid": {"model.norm": ["none", "affine"]}}))
+
+
+def test_trials_of_two_seeds_are_two(small: Config) -> None:
+    assert len({trial.id for trial in make_trials(replace(small, {"seeds": [0, 1, 2]}))}) == 3

@@ -240,3 +240,17 @@ def test_operator_norm_of_tall_wide_and_spoilt_matrices():
     matrix[0, 1, 1] = torch.inf
     assert operator_norm(matrix).isnan().tolist() == [True, False]
     assert float(operator_norm(torch.zeros(2, 3))) == 0
+
+
+def test_the_nearest_of_means_of_very_unequal_norms_sample_by_sample():
+    """About the global mean, which the many samples of two near classes pull away from a small, far one."""
+    rng = np.random.default_rng(5)
+    labels = np.repeat([0, 1, 2], [40, 40, 3])
+    centres = np.array([[0.0, 0.0], [2.0, 0.0], [9.0, 30.0]])
+    features = centres[labels] + 1.5 * rng.standard_normal((83, 2))
+    means = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
+    norms = np.linalg.norm(means - features.mean(axis=0), axis=1)
+    assert norms.max() > 10 * norms.min()
+    right = np.array([np.argmin(np.linalg.norm(means - h, axis=1)) for h in features]) == labels
+    assert 0.5 < right.mean() < 1
+    assert float(ncc_accuracy(torch.from_numpy(features), torch.from_numpy(labels))) == pytest.approx(right.mean())

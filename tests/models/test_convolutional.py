@@ -5,16 +5,17 @@ import torch
 from convolutional_reference import as_plain, forward, matched
 from torch.nn import functional
 
-from nc_runner.config.choices import Activation, ModelName
+from nc_runner.config.choices import Activation, Init, ModelName
 from nc_runner.config.schema import ModelConfig
 from nc_runner.models import ConvolutionalNetwork, convolutional
 
 CPU = torch.device("cpu")
+SMALL = {"channels": 4, "depth": 1, "width": 6, "batch_norm_eps": 0.03, "batch_norm_momentum": 0.3}
 EXACT = {"rtol": 1e-8, "atol": 1e-10}
 
 
 def network(name: ModelName, trials: int = 3, colours: int = 3, **keys: object) -> ConvolutionalNetwork:
-    config = ModelConfig(name=name, **({"channels": 4, "depth": 1, "width": 6} | keys))  # type: ignore[arg-type]
+    config = ModelConfig(name=name, **(SMALL | keys))  # type: ignore[arg-type]
     made = ConvolutionalNetwork(config, colours, 5, range(trials), device=CPU, dtype=torch.float64)
     for tensor_name, tensor in made.params.items():  # away from the initial gamma 1, beta 0
         if tensor_name.endswith(("gamma", "beta")):
@@ -110,3 +111,19 @@ def test_float32_agrees_with_float64(trials: int) -> None:
     double.loss_and_gradient(x.double(), targets.double())
     error = (single.flat_grad - double.flat_grad).norm() / double.flat_grad.norm()
     assert error < 0.02  # a ReLU whose input is 0 but for rounding passes a gradient in one and not in the other
+
+
+def test_he_s_gain_of_a_head_is_that_of_the_activation_behind_each_layer() -> None:
+    wide = {"width": 300, "depth": 4, "linear_layers": 2, "channels": 32, "init": Init.he}
+    stack = network(ModelName.resnet20, trials=1, **wide)
+    for i, squared in ((1, 6.0), (2, 6.0), (3, 3.0), (4, 3.0)):  # 6/(1 + slope^2) of a ReLU, and where nothing follows
+        weight = stack.params[f"{i}.weight"][0]
+        assert weight.abs().max() == pytest.approx((squared / weight.shape[1]) ** 0.5, rel=5e-3), i
+
+
+def test_the_backbone_s_weights_have_the_variance_of_their_fan_out() -> None:
+    stack = ConvolutionalNetwork(ModelConfig(name=ModelName.resnet20, channels=32, depth=1), 3, 5, [0], device=CPU)
+    weight = stack.params[f"backbone.{next(iter(stack.backbone.units))}.weight"][0]
+    outputs, inputs, kernel, _ = weight.shape
+    assert outputs != inputs
+    assert float(weight.var()) == pytest.approx(2 / (outputs * kernel**2), rel=0.1)

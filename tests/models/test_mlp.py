@@ -6,6 +6,7 @@ from torch import nn
 from nc_runner.config.choices import Activation, Init, LossName, Norm
 from nc_runner.config.schema import ModelConfig
 from nc_runner.models import MLP, layers
+from nc_runner.models.mlp import initial_gain
 
 CPU = torch.device("cpu")
 
@@ -19,7 +20,9 @@ CPU = torch.device("cpu")
 def test_loss_gradients_and_features_are_torch_s(
     norm: Norm, activation: Activation, bias: bool, loss_name: LossName, trials: int, width: int, dtype: torch.dtype
 ) -> None:
-    config = ModelConfig(depth=3, width=width, norm=norm, activation=activation, bias=bias)
+    config = ModelConfig(
+        depth=3, width=width, norm=norm, activation=activation, bias=bias, batch_norm_eps=0.03, batch_norm_momentum=0.3
+    )
     network = MLP(config, 5, 4, range(trials), device=CPU, dtype=dtype, loss=loss_name)
     if norm is Norm.affine:  # away from the initial gamma 1, beta 0
         for i in (1, 2):
@@ -165,3 +168,30 @@ def test_he_s_initial_weights_keep_the_mean_square_of_features_and_torch_s_divid
             # The second moment of the inputs is kept before the activation, of which a ReLU keeps half.
             assert ratio == pytest.approx(factor if i <= 3 or init is Init.he else 1 / 3, rel=0.15), (init, i)
             before = after
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.01, 0.5, 1.0])
+def test_he_s_gain_keeps_the_mean_square_through_a_slope(slope: float) -> None:
+    """A uniform weight in +-gain/sqrt(n) has the variance gain^2/(3n); the activation keeps (1 + slope^2)/2."""
+    gain = initial_gain(ModelConfig(init=Init.he), slope)
+    assert gain**2 / 3 * (1 + slope**2) / 2 == pytest.approx(1.0, rel=1e-12)
+    assert initial_gain(ModelConfig(init=Init.torch), slope) == 1.0
+
+
+def test_he_s_bound_is_of_weights_and_not_of_biases() -> None:
+    config = ModelConfig(depth=3, width=500, norm=Norm.none, activation=Activation.leaky_relu, init=Init.he)
+    network = MLP(config, 400, 4, [0], device=CPU)
+    for i, inputs in ((1, 400), (2, 500), (3, 500)):
+        slope = 0.01 if i < 3 else 1.0
+        assert network.params[f"{i}.weight"].abs().max() == pytest.approx(
+            (6 / (1 + slope**2) / inputs) ** 0.5, rel=2e-2 if i == 3 else 1e-3
+        )
+        assert network.params[f"{i}.bias"].abs().max() <= inputs**-0.5
+
+
+def test_a_fresh_network_normalises_by_the_running_variance_1() -> None:
+    config = ModelConfig(depth=2, width=6, norm=Norm.plain, batch_norm_eps=0.5)
+    network = MLP(config, 5, 4, [0], device=CPU, dtype=torch.float64)
+    x = torch.randn(9, 5, dtype=torch.float64)
+    hidden = torch.relu(x @ network.params["1.weight"][0].T + network.params["1.bias"][0])
+    torch.testing.assert_close(dict(network.features(x))[1][0], hidden / 1.5**0.5)

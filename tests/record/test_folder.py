@@ -29,11 +29,13 @@ def test_a_truncated_table_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_trials_keep_a_norm_called_none(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    folder.write_trials(pd.DataFrame({"id": ["00e1"], "model.norm": ["none"], "loss": [math.nan]}))
+    names = ["none", "None", "null", "NA", "nan"]  # all but the first are what pandas takes for missing values
+    ids = ["00e1", "1e10", "0012", "123", "abc"]
+    folder.write_trials(pd.DataFrame({"id": ids, "model.norm": names, "loss": [math.nan, 1.0, 2.0, 3.0, 4.0]}))
     table = folder.read_trials()
-    assert table["id"].tolist() == ["00e1"]
-    assert table["model.norm"].tolist() == ["none"]
-    assert table["loss"].isna().all()
+    assert table["id"].tolist() == ids
+    assert table["model.norm"].tolist() == names
+    assert table["loss"].isna().tolist() == [True, False, False, False, False]
 
 
 def test_checkpoint_round_trip(tmp_path: Path) -> None:

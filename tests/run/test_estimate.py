@@ -15,16 +15,24 @@ from nc_runner.run.plan import make_plan
 
 
 @pytest.mark.parametrize(("words", "measured"), [(["data=digits"], 599), (["data=teacher", "data.samples=1797"], 1797)])
-def test_of_images_a_part_of_every_class_is_measured(words: list[str], measured: int) -> None:
+def test_of_images_a_part_of_every_class_is_measured(
+    words: list[str], measured: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen = []
 
     def measure(network: object, x: Tensor, y: Tensor, config: object) -> list[Measurement]:
         seen.append((len(x), len(y.unique())))
         return []
 
-    config = compose([*words, "model.width=8", "model.depth=2", "train.epochs=1"])
-    assert stack_seconds(make_trials(config), measure, torch.device("cpu")) > 0
+    # A clock of our own: ten steps take 5 s, so one 0.5, and a measurement takes 2 s the first time and 0.25 then.
+    takes = iter([5.0, 2.0, 0.25])
+    monkeypatch.setattr(estimate, "timed", lambda work, _: (work(), next(takes))[1])
+    config = compose([*words, "model.width=8", "model.depth=2", "train.epochs=4", "train.batch_size=1000", "probes=2"])
+    seconds = stack_seconds(make_trials(config), measure, torch.device("cpu"))
     assert seen == [(measured, config.data.classes)] * 2
+    stride = 1797 // measured  # as many times the samples, as many times the measurement
+    timed_steps = 4 * 2 - 3  # of the steps that there are, three have warmed up
+    assert seconds == pytest.approx(4 * 2 * 5.0 / timed_steps + stride * 0.25 * 2)
 
 
 def test_another_scale_keeps_the_axes_that_the_command_line_set() -> None:
@@ -39,6 +47,24 @@ def test_another_scale_keeps_the_axes_that_the_command_line_set() -> None:
 def test_the_longest_stack_is_the_least_that_a_run_takes() -> None:
     assert together([Cost(1, 3.0), Cost(1, 5.0)], 1) == 8.0
     assert together([Cost(1, 3.0), Cost(1, 5.0)], 2) == 5.0
+    assert together([Cost(1, 3.0), Cost(1, 5.0), Cost(1, 4.0)], 2) == 6.0
+
+
+def test_each_kind_of_stack_is_timed_once(small: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind is equal networks in equal number; seeds and weight decays are no kinds."""
+    trials = make_trials(replace(small, {"grid": {"model.width": [7, 9], "train.weight_decay": [0.1, 0.2, 0.3]}}))
+    narrow, wide = trials[:3], trials[3:]
+    stacks = {"a": narrow[:2], "b": narrow[2:], "c": wide[:2], "d": wide[2:], "e": narrow[1:]}
+    timed = []
+
+    def seconds(stack: list[Trial], *_: object) -> float:
+        timed.append((stack[0].config.model.width, len(stack)))
+        return 10.0 * stack[0].config.model.width + len(stack)
+
+    monkeypatch.setattr(estimate, "stack_seconds", seconds)
+    found = estimate.costs(stacks, lambda *_: [], torch.device("cpu"))
+    assert timed == [(7, 2), (7, 1), (9, 2), (9, 1)]
+    assert found == {name: Cost(12, s) for name, s in zip("abcde", (72.0, 71.0, 92.0, 91.0, 72.0), strict=True)}
 
 
 @pytest.mark.parametrize(

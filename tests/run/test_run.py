@@ -78,6 +78,9 @@ def test_plot_merges_folders(cli: Cli, tmp_path: Path) -> None:
     (merged,) = (tmp_path / "outputs" / "bn_wd_sweep").iterdir()
     trials = pd.read_csv(merged / "trials.csv")
     assert len(trials) == 16  # a folder named twice counts once
+    metrics = pd.read_parquet(merged / "metrics.parquet")
+    assert not metrics.duplicated(["trial", "epoch", "layer", "metric"]).any()
+    assert len(metrics) == sum(len(pd.read_parquet(tmp_path / f"run{seed}" / "metrics.parquet")) for seed in (0, 1))
     assert set(trials["seed"]) == {0, 1}
     assert (merged / "figures" / "figure_3_1.png").exists()
     assert cli("plot", str(merged)).returncode == 0

@@ -223,3 +223,47 @@ def test_many_steps_at_once_are_the_same_steps(small: Config) -> None:
         gone_on.advance()
     for stack in (many, gone_on):
         assert all(torch.equal(tensor, stack.state()[name]) for name, tensor in one.state().items())
+
+
+def test_a_parameter_s_weight_decay_is_its_own_trial_s_and_its_own_layer_s(small: Config) -> None:
+    small.model.depth = 11  # a tenth layer's name begins like the first's
+    small.grid = {"train.weight_decay,train.weight_decay_first": [[0.1, 0.5], [0.2, None]]}
+    stack = training(small)
+    for name, decay in stack.network.weight_decay.items():
+        expected = [0.5, 0.2] if name.startswith("1.") else [0.1, 0.2]
+        assert decay.tolist() == pytest.approx(expected), name
+    for name, view in stack._by_name(stack.weight_decay).items():
+        assert view[0].unique().tolist() == pytest.approx([0.5 if name.startswith("1.") else 0.1]), name
+    assert {name.split(".")[0] for name in stack.network.weight_decay} == {str(i) for i in range(1, 12)}
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 6])
+def test_loss_and_accuracy_within_an_epoch_are_over_the_samples_seen(small: Config, steps: int) -> None:
+    """60 samples in batches of 16: after four steps an epoch of them, of which the last has 12."""
+    small.train.learning_rate, small.model.norm = 1e-30, Norm.none
+    stack = training(small)
+    for _ in range(steps):
+        stack.advance()
+    epoch, within = divmod(steps, 4)
+    order = minibatch_order(small.seed_list[0], epoch if within else epoch - 1, 60)
+    seen = order[: 16 * within] if within else order
+    _, logits = list(stack.network.features(stack.x[seen]))[-1]
+    expected = nn.functional.cross_entropy(logits[0], stack.y[seen])
+    torch.testing.assert_close(stack.epoch_loss()[0], expected, rtol=1e-9, atol=0)
+    right = (logits[0].argmax(1) == stack.y[seen]).double().mean()
+    torch.testing.assert_close(stack.epoch_accuracy()[0], right)
+
+
+def test_a_state_of_another_epoch_brings_its_own_order(small: Config) -> None:
+    """Also into a stack that is in the middle of an epoch itself."""
+    whole, other = training(small), training(small)
+    for _ in range(2):
+        whole.advance()
+    saved = {name: tensor.clone() for name, tensor in whole.state().items()}
+    for _ in range(5):
+        other.advance()
+    other.load(saved, whole.step)
+    while not whole.finished:
+        whole.advance()
+        other.advance()
+    assert torch.equal(whole.network.flat, other.network.flat)

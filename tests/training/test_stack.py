@@ -8,12 +8,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nc_runner.config.choices import Norm
-from nc_runner.config.schema import Config
+from nc_runner.config.choices import LossName, Norm
+from nc_runner.config.schema import Config, SaveConfig, TrainConfig
 from nc_runner.config.trials import make_trials
+from nc_runner.data import load
 from nc_runner.experiments.measures import geometry
 from nc_runner.models import MLP
 from nc_runner.record.folder import RunFolder
+from nc_runner.training.sgd import SGD
 from nc_runner.training.stack import run_stack
 
 CPU = torch.device("cpu")
@@ -65,3 +67,60 @@ def test_reports_tell_how_far_it_is(small: Config, tmp_path: Path) -> None:
     assert reports[-1].step == 3 * 4
     assert reports[-1].epoch == 3
     assert math.isfinite(reports[-1].loss)
+
+
+def test_a_diverged_trial_stays_so_after_a_stop(small: Config, tmp_path: Path) -> None:
+    """It is told by its epoch's loss, which is that of the last epoch alone once the stack goes on."""
+    small.model.norm, small.train.epochs = Norm.none, 4
+    small.grid = {"train.learning_rate": [0.05, 1e30]}
+    trials = make_trials(small)
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
+    whole = run_stack("s", trials, measure, RunFolder(tmp_path / "whole"), device=CPU)
+    calls = itertools.count()
+    stopped = RunFolder(tmp_path / "stopped")
+    first = run_stack("s", trials, measure, stopped, device=CPU, should_stop=lambda: next(calls) >= 3 * 4)
+    assert (first.finished, first.diverged) == (False, {trials[1].id: 1})
+    second = run_stack("s", trials, measure, stopped, device=CPU)
+    assert second.diverged == whole.diverged == {trials[1].id: 1}
+
+
+def test_the_epoch_at_which_a_trial_diverged_is_its_first(small: Config, tmp_path: Path) -> None:
+    small.model.norm, small.train.epochs = Norm.none, 3
+    small.grid = {"train.learning_rate": [0.05, 1e12]}
+    trials = make_trials(small)
+    outcome = run_stack("s", trials, measure, RunFolder(tmp_path), device=CPU)
+    assert outcome.diverged == {trials[1].id: 1}
+    assert {epoch for trial, epoch, *_ in outcome.rows if trial == trials[0].id} >= {1, 3}
+
+
+def test_what_is_saved_is_each_trial_s_own(small: Config, tmp_path: Path) -> None:
+    small.seeds, small.save = 2, SaveConfig(weights=True, features=True)
+    trials = make_trials(small)
+    run_stack("s", trials, measure, RunFolder(tmp_path), device=CPU)
+    x, y = load(small.data)
+    for trial in trials:
+        saved = load_file(tmp_path / "weights" / f"{trial.id}.safetensors")
+        assert saved["labels"].equal(y)
+        network = MLP(small.model, x.shape[1], 3, [0], device=CPU)
+        for name, tensor in (network.params | network.buffers).items():
+            tensor[0].copy_(saved[name])
+        for layer, features in network.features(x):
+            torch.testing.assert_close(saved[f"features.{layer}"], features[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_stack_that_diverges_between_probes_ends_there_and_is_measured_then(small: Config, tmp_path: Path) -> None:
+    """Weight decay beyond what the step size allows: the loss grows to infinity, and then to NaN, in a few epochs."""
+    small.model.norm, small.probes = Norm.none, 1
+    small.train = TrainConfig(epochs=20, batch_size=None, learning_rate=3.0, loss=LossName.mse, weight_decay=3.0)
+    (trial,) = make_trials(small)
+    alone = SGD([trial], *load(small.data), device=CPU)
+    losses = []
+    while not losses or math.isfinite(losses[-1]):
+        alone.advance()
+        losses.append(alone.epoch_loss().item())
+    assert math.isinf(losses[-1])
+    assert 1 < len(losses) < 20
+    outcome = run_stack("s", [trial], measure, RunFolder(tmp_path), device=CPU)
+    assert (outcome.finished, outcome.diverged) == (True, {trial.id: len(losses)})
+    assert sorted({epoch for _, epoch, *_ in outcome.rows}) == [1, len(losses)]

@@ -60,3 +60,21 @@ def test_cosines_take_the_least_and_the_largest() -> None:
     layer = dict(geometry.layer(features, labels))
     assert layer["max_inter_cosine_uncentred"].equal(found["max_inter_cosine_uncentred"])
     assert layer["min_intra_cosine_uncentred"].equal(found["min_intra_cosine_uncentred"])
+
+
+def test_centred_cosines_leave_out_the_global_mean_and_self_pairs() -> None:
+    features, labels = data()
+    features += 3.0
+    found = dict(geometry.cosines(features, labels))
+    for t in range(2):
+        unit = torch.nn.functional.normalize(features[t].double() - features[t].double().mean(0), dim=-1)
+        own, other = [], []
+        for a in range(3):
+            rows = unit[labels == a]
+            pairs = [float(rows[i] @ rows[j]) for i in range(len(rows)) for j in range(len(rows)) if i != j]
+            own.append(sum(pairs) / len(pairs))
+            other += [float((rows @ unit[labels == b].mT).mean()) for b in range(3) if b != a]
+        assert math.isclose(found["min_intra_cosine_centred"][t], min(own), rel_tol=1e-9)
+        assert math.isclose(found["mean_intra_cosine_centred"][t], sum(own) / 3, rel_tol=1e-9)
+        assert math.isclose(found["max_inter_cosine_centred"][t], max(other), rel_tol=1e-9)
+        assert math.isclose(found["mean_inter_cosine_centred"][t], sum(other) / 6, rel_tol=1e-9)
