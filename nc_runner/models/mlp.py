@@ -131,6 +131,9 @@ class MLP:
 
         In the linear head there is none, and it is the layer's output.
         """
+        return layers.leave(self._activation(i, layers.enter(h)))
+
+    def _activation(self, i: int, h: Tensor) -> Tensor:
         return layers.activation_(self.linear[i](h), self.slope_after(i))
 
     def slope_after(self, i: int) -> float:
@@ -177,7 +180,7 @@ class MLP:
         """In train mode, from x [T, B, D], or [B, D] of a stack of one."""
         inputs, activated, normalised = [x], [], []
         for i in range(1, self.depth):
-            activated.append(self.activation(i, inputs[-1]))
+            activated.append(self._activation(i, inputs[-1]))
             if self.buffers:
                 normalised.append(self.norms[i](activated[-1], train=True))
             inputs.append(normalised[-1].out if self.buffers else activated[-1])
@@ -202,7 +205,7 @@ class MLP:
         """
         h = layers.enter(x.expand(self.trials, -1, -1))
         for i in range(1, self.depth + 1):
-            h = self.activation(i, h) if i < self.depth else self.linear[i](h)
+            h = self._activation(i, h) if i < self.depth else self.linear[i](h)
             if i < self.depth and self.buffers:
                 h = self.norms[i](h, train=batch_statistics, momentum=0.0).out
             yield i, layers.leave(h)

@@ -21,7 +21,7 @@ class ResidualMLP(MLP):
         """From x [T, B, D]; what blocks add to their inputs is in ``activated``, first that of layer 2."""
         inputs, activated = [x, self.linear[1](x)], []
         for i in range(2, self.depth):
-            activated.append(self.activation(i, inputs[-1]))
+            activated.append(self._activation(i, inputs[-1]))
             inputs.append(inputs[-1] + activated[-1])
         return Passed(inputs, activated, [], self.linear[self.depth](inputs[-1]))
 

@@ -21,15 +21,22 @@ from nc_runner.training.probes import probe_epochs
 from nc_runner.training.stack import Measure, prepare_process
 
 LONG_SECONDS = 3600.0
+_SHARE_ON_STREAMS = 0.65  # of the time that stacks on a GPU take one after the other (three MLPs, five ResNet20; H100)
 _WARM_UP_STEPS, _TIMED_STEPS, _TIMED_SECONDS, _FLOW_SECONDS = 3, 10, 10.0, 2.0
 _TIMED_IMAGES = 500  # a measurement of a whole set of images may take a CPU many minutes, and is linear in them
 
 
 class Cost(NamedTuple):
-    """What a stack takes: steps, and seconds by the estimate."""
+    """What a stack takes: steps, and by the estimate the seconds of training and of measuring."""
 
     steps: int
-    seconds: float
+    training: float
+    measuring: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of both."""
+        return self.training + self.measuring
 
 
 def costs(stacks: Mapping[str, list[Trial]], measure: Measure, device: torch.device) -> dict[str, Cost]:
@@ -39,13 +46,13 @@ def costs(stacks: Mapping[str, list[Trial]], measure: Measure, device: torch.dev
     if device.type == "cpu":
         torch.set_num_threads(1)
     try:
-        kinds: dict[tuple[str, int], float] = {}
+        kinds: dict[tuple[str, int], tuple[float, float]] = {}
         found = {}
         for name, stack in stacks.items():
             kind = (stack_key(stack[0]), len(stack))
             if kind not in kinds:
                 kinds[kind] = stack_seconds(stack, measure, device)
-            found[name] = Cost(steps_of(stack[0].config), kinds[kind])
+            found[name] = Cost(steps_of(stack[0].config), *kinds[kind])
         return found
     finally:
         torch.set_num_threads(threads)
@@ -55,7 +62,11 @@ def costs(stacks: Mapping[str, list[Trial]], measure: Measure, device: torch.dev
 def fitting_scale(plan: Plan) -> tuple[str, float] | None:
     """The largest smaller scale that takes at most :data:`LONG_SECONDS`, and what it takes; None where none does."""
     for scale in SCALES[SCALES.index(plan.config.scale.name) + 1 :]:
-        seconds = together(costs(plan.stacks_at(scale), plan.experiment.measure, plan.device).values(), plan.jobs)
+        seconds = together(
+            costs(plan.stacks_at(scale), plan.experiment.measure, plan.device).values(),
+            plan.jobs,
+            cuda=plan.device.type == "cuda",
+        )
         if seconds <= LONG_SECONDS:
             return scale, seconds
     return None
@@ -71,17 +82,18 @@ def steps_of(config: Config) -> int:
     return config.train.epochs * -(-config.data.samples // batch)
 
 
-def together(costs: Iterable[Cost], jobs: int) -> float:
-    """Seconds for all stacks on ``jobs`` workers: no less than the longest stack takes, as it trains on one of them."""
+def together(costs: Iterable[Cost], jobs: int, *, cuda: bool = False) -> float:
+    """Seconds for all stacks, ``jobs`` of them at once: no less than the longest stack takes."""
     seconds = [cost.seconds for cost in costs]
-    return max(sum(seconds) / jobs, *seconds)
+    share = _SHARE_ON_STREAMS if cuda and jobs > 1 else 1 / jobs if not cuda else 1.0
+    return max(sum(seconds) * share, *seconds)
 
 
-def stack_seconds(stack: list[Trial], measure: Measure, device: torch.device) -> float:
-    """Seconds to train and measure one stack."""
+def stack_seconds(stack: list[Trial], measure: Measure, device: torch.device) -> tuple[float, float]:
+    """Seconds to train one stack, and to measure it."""
     config = stack[0].config
     if config.train.method is Method.none:
-        return 1.0
+        return 0.0, 1.0
     training = begin(stack, *load(config.data), device=device)
     advance(training, _WARM_UP_STEPS)
     before = training.step
@@ -89,12 +101,13 @@ def stack_seconds(stack: list[Trial], measure: Measure, device: torch.device) ->
     # The first outputs of a flow do not tell how much work the later ones are, so more of them are timed.
     times, limit = (config.train.epochs, _FLOW_SECONDS) if flow else (_TIMED_STEPS, _TIMED_SECONDS)
     step = timed(lambda: advance(training, times, limit), device) / max(1, training.step - before)
-    stride = max(1, len(training.x) // _TIMED_IMAGES) if config.data.name in IMAGE_DATA else 1
+    part = config.data.name in IMAGE_DATA and device.type == "cpu"  # a GPU's time is not linear in so few
+    stride = max(1, len(training.x) // _TIMED_IMAGES) if part else 1
     x, y = training.x[::stride], training.y[::stride]
     with torch.no_grad():
         # The first call pays for what is loaded on first use, many times over where a measurement is small.
         probe = min(timed(lambda: list(measure(training.network, x, y, config)), device) for _ in range(2))
-    return step * steps_of(config) + stride * probe * len(probe_epochs(config))
+    return step * steps_of(config), stride * probe * len(probe_epochs(config))
 
 
 def advance(training: Training, times: int, seconds: float = inf) -> None:

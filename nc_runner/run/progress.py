@@ -18,17 +18,21 @@ from nc_runner.training.stack import Report
 log = logging.getLogger(__name__)
 
 _PLAIN_EVERY_SECONDS = 15.0
+_NOTABLE_SHARE = 0.2  # of the time, from which on it is said that it goes into measuring
 
 
 def announce(plan: Plan, costs: dict[str, Cost], console: Console) -> None:
     """Say how long a run will take; where it is long, which scale would fit."""
-    seconds = together(costs.values(), plan.jobs)
+    cuda = plan.device.type == "cuda"
+    seconds = together(costs.values(), plan.jobs, cuda=cuda)
+    measuring = sum(cost.measuring for cost in costs.values()) / max(sum(cost.seconds for cost in costs.values()), 1e-9)
+    parts = f", {measuring:.0%} of it measuring" if measuring >= _NOTABLE_SHARE else ""
     where = f"{plan.jobs} CPU worker{'s' * (plan.jobs > 1)}"
-    if plan.device.type == "cuda":
+    if cuda:
         where = torch.cuda.get_device_name(plan.device)
     count = f"{len(plan.trials)} trial{'s' * (len(plan.trials) > 1)}"
     what = f"{plan.config.experiment}: {count}, scale={plan.config.scale.name}"
-    console.print(f"{what}, on {where}: about {duration(seconds)}")
+    console.print(f"{what}, on {where}: about {duration(seconds)}{parts}")
     if plan.left_out:
         console.print(f"Left out of the data: {len(plan.left_out)}, the first {plan.left_out[0]}.", soft_wrap=True)
     if seconds > LONG_SECONDS and (fitting := fitting_scale(plan)):

@@ -28,11 +28,11 @@ def test_of_images_a_part_of_every_class_is_measured(
     takes = iter([5.0, 2.0, 0.25])
     monkeypatch.setattr(estimate, "timed", lambda work, _: (work(), next(takes))[1])
     config = compose([*words, "model.width=8", "model.depth=2", "train.epochs=4", "train.batch_size=1000", "probes=2"])
-    seconds = stack_seconds(make_trials(config), measure, torch.device("cpu"))
+    training, measuring = stack_seconds(make_trials(config), measure, torch.device("cpu"))
     assert seen == [(measured, config.data.classes)] * 2
     stride = 1797 // measured  # as many times the samples, as many times the measurement
     timed_steps = 4 * 2 - 3  # of the steps that there are, three have warmed up
-    assert seconds == pytest.approx(4 * 2 * 5.0 / timed_steps + stride * 0.25 * 2)
+    assert (training, measuring) == pytest.approx((4 * 2 * 5.0 / timed_steps, stride * 0.25 * 2))
 
 
 def test_another_scale_keeps_the_axes_that_the_command_line_set() -> None:
@@ -48,6 +48,14 @@ def test_the_longest_stack_is_the_least_that_a_run_takes() -> None:
     assert together([Cost(1, 3.0), Cost(1, 5.0)], 1) == 8.0
     assert together([Cost(1, 3.0), Cost(1, 5.0)], 2) == 5.0
     assert together([Cost(1, 3.0), Cost(1, 5.0), Cost(1, 4.0)], 2) == 6.0
+    assert together([Cost(1, 2.0, 1.0), Cost(1, 3.0, 2.0)], 1) == 8.0
+
+
+def test_on_a_gpu_stacks_at_once_take_less_than_in_turn_and_more_than_their_share() -> None:
+    costs = [Cost(1, 4.0)] * 3
+    assert together(costs, 1, cuda=True) == 12.0
+    assert together(costs, 3, cuda=True) == pytest.approx(7.8)
+    assert together([Cost(1, 9.0), Cost(1, 1.0)], 2, cuda=True) == 9.0
 
 
 def test_each_kind_of_stack_is_timed_once(small: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,14 +65,17 @@ def test_each_kind_of_stack_is_timed_once(small: Config, monkeypatch: pytest.Mon
     stacks = {"a": narrow[:2], "b": narrow[2:], "c": wide[:2], "d": wide[2:], "e": narrow[1:]}
     timed = []
 
-    def seconds(stack: list[Trial], *_: object) -> float:
+    def seconds(stack: list[Trial], *_: object) -> tuple[float, float]:
         timed.append((stack[0].config.model.width, len(stack)))
-        return 10.0 * stack[0].config.model.width + len(stack)
+        return 10.0 * stack[0].config.model.width, float(len(stack))
 
     monkeypatch.setattr(estimate, "stack_seconds", seconds)
     found = estimate.costs(stacks, lambda *_: [], torch.device("cpu"))
     assert timed == [(7, 2), (7, 1), (9, 2), (9, 1)]
-    assert found == {name: Cost(12, s) for name, s in zip("abcde", (72.0, 71.0, 92.0, 91.0, 72.0), strict=True)}
+    assert {name: cost.seconds for name, cost in found.items()} == {
+        "a": 72.0, "b": 71.0, "c": 92.0, "d": 91.0, "e": 72.0
+    }  # fmt: skip
+    assert found["a"] == Cost(12, 70.0, 2.0)
 
 
 @pytest.mark.parametrize(

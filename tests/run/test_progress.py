@@ -4,11 +4,13 @@ import io
 import pytest
 from rich.console import Console
 
+from nc_runner.cli.mistakes import compose
 from nc_runner.config.schema import Config
 from nc_runner.config.trials import make_trials
 from nc_runner.run import progress
 from nc_runner.run.estimate import Cost
-from nc_runner.run.progress import RunProgress, duration, label
+from nc_runner.run.plan import make_plan
+from nc_runner.run.progress import RunProgress, announce, duration, label
 from nc_runner.training.stack import Report
 
 
@@ -38,3 +40,13 @@ def test_plain_lines_tell_done_rate_and_time_left(small: Config, monkeypatch: py
     assert "weight_decay=0.001 seed=0: epoch 1, loss 0.7000, accuracy 0.8000" in second
     assert "left" in second
     assert "1/2 trials" in third
+
+
+@pytest.mark.parametrize(
+    ("measuring", "said"), [(1.0, "about 5 s\n"), (6.0, "about 10 s, 60% of it measuring\n")], ids=["little", "much"]
+)
+def test_where_measuring_takes_the_time_it_is_said(measuring: float, said: str) -> None:
+    words = ["experiment=bn_wd_sweep", "scale=smoke", "device=cpu", "jobs=1"]
+    text = io.StringIO()
+    announce(make_plan(compose(words), words), {"a": Cost(10, 4.0, measuring)}, Console(file=text, width=200))
+    assert text.getvalue().endswith(said)
