@@ -18,7 +18,7 @@ from nc_runner.training.stack import Report
 log = logging.getLogger(__name__)
 
 _PLAIN_EVERY_SECONDS = 15.0
-_NOTABLE_SHARE = 0.2  # of the time, from which on it is said that it goes into measuring
+_NOTABLE_SHARE, _NOTABLE_SECONDS = 0.2, 10.0  # from which on it is said that time goes into measuring
 
 
 def announce(plan: Plan, costs: dict[str, Cost], console: Console) -> None:
@@ -26,7 +26,7 @@ def announce(plan: Plan, costs: dict[str, Cost], console: Console) -> None:
     cuda = plan.device.type == "cuda"
     seconds = together(costs.values(), plan.jobs, cuda=cuda)
     measuring = sum(cost.measuring for cost in costs.values()) / max(sum(cost.seconds for cost in costs.values()), 1e-9)
-    parts = f", {measuring:.0%} of it measuring" if measuring >= _NOTABLE_SHARE else ""
+    parts = f", {measuring:.0%} of it measuring" if measuring >= _NOTABLE_SHARE and seconds >= _NOTABLE_SECONDS else ""
     where = f"{plan.jobs} CPU worker{'s' * (plan.jobs > 1)}"
     if cuda:
         where = torch.cuda.get_device_name(plan.device)

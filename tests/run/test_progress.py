@@ -43,7 +43,7 @@ def test_plain_lines_tell_done_rate_and_time_left(small: Config, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("measuring", "said"), [(0.6, "about 5 s\n"), (6.0, "about 10 s, 60% of it measuring\n")], ids=["little", "much"]
+    ("measuring", "said"), [(0.6, "about 5 s\n"), (5.0, "about 9 s\n"), (6.0, "about 10 s, 60% of it measuring\n")]
 )
 def test_where_measuring_takes_the_time_it_is_said(measuring: float, said: str) -> None:
     words = ["experiment=bn_wd_sweep", "scale=smoke", "device=cpu", "jobs=1"]
