@@ -44,7 +44,7 @@ def resume(words: list[str]) -> int:
     from nc_runner.config.keys import flatten
     from nc_runner.record.folder import RunFolder
     from nc_runner.record.provenance import elsewhere
-    from nc_runner.run.plan import make_plan
+    from nc_runner.run.plan import make_plan, stacks_by_name
     from nc_runner.run.results import read_config, read_overrides
     from nc_runner.run.run import run
 
@@ -68,6 +68,14 @@ def resume(words: list[str]) -> int:
             line for line, checksum in plan.data.items() if checksum not in started["data_sha256"].values()
         )
         raise UserError(f"{path}: its data are not those it was started with ({sets}); start a new run instead.")
+    if started:
+        began_on = "cpu" if started["device"] == "cpu" else "cuda"
+        if began_on != plan.device.type and stacks_by_name(plan.trials, began_on) != plan.stacks:
+            raise UserError(
+                f"{path}: was begun with device={began_on}, where other trials train together than with "
+                f"device={plan.device.type}, so its checkpoints do not fit; allowed is a machine with a "
+                f"{'GPU' if began_on == 'cuda' else 'CPU'}, or a new run."
+            )
     for difference in elsewhere(started, plan.device) if started else []:
         print(f"nc-run: {difference}; what follows will not be the same bits as an undisturbed run.", file=sys.stderr)
     return run(plan, folder)
@@ -120,8 +128,9 @@ need is not met is undecided. The exit code is 0 whatever the verdicts.
         "go on with an interrupted run",
         """\
 Goes on with a run that was interrupted, killed or failed, from its last checkpoint,
-to the same bits as a run that nothing disturbed. Where the machine, the device or
-torch differs it says so and goes on. A config that was changed since is refused.""",
+to the same bits as a run that nothing disturbed. Where the machine or torch differs
+it says so and goes on; from a GPU to a CPU it goes on where the same trials train
+together. A config that was changed since is refused.""",
     ),
     "cache": Command(
         cache,

@@ -50,7 +50,7 @@ class Plan:
         """The stacks of the same command at another scale."""
         words = [word for word in self.overrides if not word.startswith("scale=")]
         config = to_config(composed([*words, f"scale={scale}"]))
-        return stacks_by_name(make_trials(config, overridden_keys(words), data.checksum), self.device)
+        return stacks_by_name(make_trials(config, overridden_keys(words), data.checksum), self.device.type)
 
 
 def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
@@ -74,15 +74,15 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
         for trial in trials:
             experiment.check(trial.config)
     checksums = data.checksums(trial.config.data for trial in trials)
-    stacks = stacks_by_name(trials, device)
+    stacks = stacks_by_name(trials, device.type)
     jobs = worker_count(config.jobs, len(stacks), device)
     left_out = list(dict.fromkeys(item for trial in trials for item in data.left_out(trial.config.data)))
     return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums, left_out)
 
 
-def stacks_by_name(trials: Sequence[Trial], device: torch.device) -> dict[str, list[Trial]]:
-    """The stacks of these trials on a device, each by the id of its first trial."""
-    return {stack[0].id: stack for stack in make_stacks(trials, cuda=device.type == "cuda")}
+def stacks_by_name(trials: Sequence[Trial], device: str) -> dict[str, list[Trial]]:
+    """The stacks of these trials on a cpu or on cuda, each by the id of its first trial."""
+    return {stack[0].id: stack for stack in make_stacks(trials, cuda=device == "cuda")}
 
 
 def choose_device(device: Device) -> torch.device:

@@ -8,6 +8,9 @@ import pytest
 import torch
 from conftest import Cli
 
+from nc_runner.cli.commands import resume
+from nc_runner.errors import UserError
+
 MISTAKES = {
     "unknown experiment": (["experiment=nope"], ["experiment=nope", "bn_wd_sweep"]),
     "mistyped experiment": (["experiment=bn_wd_swep"], ["experiment=bn_wd_swep", "did you mean bn_wd_sweep?"]),
@@ -102,6 +105,22 @@ def test_resume_names_the_keys_that_changed(cli: Cli, tmp_path: Path, finished_r
     done = cli("resume", "edited")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
     assert "train.momentum (was 0.9, is 0.8)" in done.stderr
+
+
+def test_resume_refuses_checkpoints_of_other_stacks(
+    tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU trains all trials of a kind together, a CPU a few: their checkpoints are of other tensors."""
+    begun = tmp_path / "begun"
+    shutil.copytree(finished_run, begun)
+    (begun / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    provenance = json.loads((begun / "provenance.json").read_text())
+    (begun / "provenance.json").write_text(json.dumps({**provenance, "device": "a GPU"}))
+    monkeypatch.setattr("nc_runner.run.run.run", lambda plan, folder: 7)
+    assert resume([str(begun)]) == 7  # these small stacks are the same on both
+    monkeypatch.setattr("nc_runner.config.stacks.CPU_STACK_CHANNELS", 1)
+    with pytest.raises(UserError, match="was begun with device=cuda, where other trials train together"):
+        resume([str(begun)])
 
 
 def test_resume_says_where_the_machine_differs() -> None:

@@ -58,7 +58,7 @@ def test_a_plan_cannot_be_changed() -> None:
     plan = make_plan(compose(WORDS), WORDS)
     with pytest.raises(dataclasses.FrozenInstanceError):
         plan.jobs = 5  # type: ignore[misc]
-    assert planning.stacks_by_name(plan.trials, plan.device).keys() == plan.stacks.keys()
+    assert planning.stacks_by_name(plan.trials, plan.device.type).keys() == plan.stacks.keys()
 
 
 def test_a_precision_of_products_is_for_gpus_and_for_a_whole_run() -> None:
