@@ -38,7 +38,7 @@ MISTAKES = {
     "wrong choice": (["experiment=bn_wd_sweep", "model.norm=sideways"], ["model.norm=sideways", "affine, plain, none"]),
     "no seeds": (["experiment=bn_wd_sweep", "seeds=[]"], ["seeds=[]", "list of distinct"]),
     "not key=value": (["experiment=bn_wd_sweep", "quick"], ["quick"]),
-    "unknown word": (["xyz"], ["xyz", "list, plot, resume, cache, cite"]),
+    "unknown word": (["xyz"], ["xyz", "list, plot, claims, resume, cache, cite"]),
     "plot of nothing": (["plot"], ["plot", "folder"]),
     "plot of no folder": (["plot", "nowhere"], ["nowhere"]),
     "plot of no run": (["plot", "."], ["not a run folder"]),
