@@ -45,12 +45,18 @@ FIRST = 40  # until then Python itself takes Ctrl-C for a mistake in sitecustomi
 WORDS = ("experiment=bn_wd_sweep", "scale=smoke", "jobs=2", "model.norm=none", "grid={model.width:[8,9]}")
 
 
+def heeding() -> None:
+    """A job in the background of a shell, as these tests may be, ignores SIGINT, and its children would too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def short_run(folder: Path, **environment: str) -> tuple[int, str]:
     """The exit code and the words of a run that got a signal; it has ended when no process of it holds its output."""
     (folder / "sitecustomize.py").write_text(EVENTS)
     run = subprocess.Popen(
         [sys.executable, "-m", "nc_runner", *WORDS, "seeds=2", "hydra.run.dir=run"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=heeding,
         env={**os.environ, "PYTHONPATH": str(folder), "AT": "0", "NUMBER": "0", "WHO": "parent", **environment},
     )  # fmt: skip
     try:
