@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,13 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     folders = {"NC_CACHE": "cache", "HF_HOME": "huggingface"}
     os.environ |= {name: str(tmp_path_factory.mktemp(folder)) for name, folder in folders.items()}
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """A test that trains in this process flushes denormals; others, and Hypothesis itself, count on them."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 def smoke_overrides(experiment: str) -> list[str]:
