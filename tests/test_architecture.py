@@ -29,7 +29,18 @@ LEVEL = {room: len(FLOORS) - floor for floor, rooms in enumerate(FLOORS) for roo
 WINGS = ("pan2023", "ji2022", "zangrando2026", "jacot2025")
 
 # Within experiments: the finder of experiments, the papers' wings, what they share.
-INSIDE = {"": 5, **dict.fromkeys(WINGS, 4), "needs": 3, "decay": 2, "measures": 2, "base": 1, "papers": 0, "claim": 0}
+INSIDE = {
+    "": 5,
+    **dict.fromkeys(WINGS, 4),
+    "needs": 3,
+    "decay": 2,
+    "comparison": 2,
+    "measures": 2,
+    "trend": 1,
+    "base": 1,
+    "papers": 0,
+    "claim": 0,
+}
 
 
 def modules(package: Path) -> dict[str, Path]:

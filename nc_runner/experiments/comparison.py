@@ -48,6 +48,12 @@ class Comparison:
         return [name for name, (d, error) in self.differences.items() if d + t * error < self.margin]
 
     @property
+    def each_below(self) -> list[str]:
+        """Those below the margin beyond the noise of one: a share of ``ALPHA`` of those at the margin is among them."""
+        t = self._t(ALPHA)
+        return [name for name, (d, error) in self.differences.items() if d + t * error < self.margin]
+
+    @property
     def told(self) -> Need:
         """Whether all could be told to exceed the margin, or one not to."""
         required = f"every difference above {self.margin:g} or one below it, beyond noise"
