@@ -63,7 +63,7 @@ def best(fits: Results, metric: str) -> pd.DataFrame:
             log_ratio=-np.log(table[RATIO].clip(lower=np.finfo(float).tiny)) if RATIO in table else 0.0
         )
     mean = table.groupby(["complexity", WEIGHT_DECAY])[metric].mean()
-    at = mean.groupby(level=0).idxmax(skipna=True).tolist() if len(mean) else []
+    at = mean.dropna().groupby(level=0).idxmax().tolist()
     chosen = [pair in at for pair in zip(table["complexity"], table[WEIGHT_DECAY], strict=True)]
     return table[pd.Series(chosen, table.index, dtype=bool)]
 

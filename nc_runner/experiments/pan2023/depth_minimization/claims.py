@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Need, Results, Statement
 from nc_runner.experiments.comparison import above
-from nc_runner.experiments.needs import at_paper_sizes, grid_complete, seeds
+from nc_runner.experiments.needs import at_paper_sizes, data_is, grid_complete, seeds
 from nc_runner.experiments.pan2023.conjectures import (
     DEPTH,
     DEPTH_SEEN,
@@ -48,7 +49,7 @@ EARLY = 0.5  # [choice] share of the depth that counts as early
 MANY_LAYERS = 3  # [choice]
 NCC_PERFECT = 0.999  # [choice], as for training accuracy
 _FINE = 1 + 1e-9  # of a comparison of weight decays
-_SIZES = at_paper_sizes("seeds", WEIGHT_DECAY)
+FIGURE = (data_is(DataName.teacher), at_paper_sizes("seeds", WEIGHT_DECAY))  # what Figure 3.3 is of
 
 CONVERGENCE = Statement(
     "convergence",
@@ -56,7 +57,7 @@ CONVERGENCE = Statement(
     "Training converges at weight decays up to 0.005 and fails to converge at 0.01.",
     "section 3.2.2, Figure 3.3",
     "every trial up to 0.005 fits (train.target_accuracy), and none at 0.01 does",
-    (_SIZES, grid_complete(WEIGHT_DECAY), trained(SEEDS)),
+    (*FIGURE, grid_complete(WEIGHT_DECAY), trained(SEEDS)),
 )
 EARLY_NCC = Statement(
     "near_perfect_ncc_early",
@@ -66,7 +67,7 @@ EARLY_NCC = Statement(
     f"at every weight decay where training is perfect, the mean over seeds of the least layer with an NCC error of at "
     f"most {NCC_ERROR:g} lies in the first half of the depth [choice], noise added; one that does not, beyond noise, "
     "counts against it",
-    (_SIZES, seeds(SEEDS), measured(NCC)),
+    (*FIGURE, seeds(SEEDS), measured(NCC)),
 )
 SHARPENING = Statement(
     "sharpening",
@@ -78,7 +79,7 @@ SHARPENING = Statement(
     f"the steps from a hidden layer to the next, in none by more than {LARGEST_FALL:g} [choice], and rises by {RISE:g} "
     "[choice] and the noise from the first to the last, at every weight decay; more falls, a larger one, or a smaller "
     "rise, beyond noise, count against it",
-    (_SIZES, seeds(SEEDS), measured(NCC, INTRA, INTER)),
+    (*FIGURE, seeds(SEEDS), measured(NCC, INTRA, INTER)),
 )
 INTER_ABOVE_ZERO = Statement(
     "inter_above_zero",
@@ -88,7 +89,7 @@ INTER_ABOVE_ZERO = Statement(
     "section 3.2.2, Figure 3.3",
     f"at both, at least {MANY_LAYERS} layers between depth/4 and 3 depth/4 with max inter > 0 and NCC accuracy >= "
     f"{NCC_PERFECT:g} [choice], mean over seeds, beyond noise; a mean below that beyond noise counts against it",
-    (_SIZES, seeds(SEEDS), measured(NCC, INTER)),
+    (*FIGURE, seeds(SEEDS), measured(NCC, INTER)),
 )
 INTER_LESS_STABLE = Statement(
     "inter_less_stable",
@@ -98,7 +99,7 @@ INTER_LESS_STABLE = Statement(
     "the sum of its rises from a hidden layer to the next grows with weight decay beyond chance (Jonckheere's test), "
     f"and no mean over seeds falls by more than {GROWTH_TOLERANCE:g} [choice] per factor e; such a fall beyond noise "
     "counts against it",
-    (_SIZES, seeds(SEEDS), measured(INTER)),
+    (*FIGURE, seeds(SEEDS), measured(INTER)),
 )
 
 
