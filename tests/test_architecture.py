@@ -34,7 +34,6 @@ INSIDE = {
     **dict.fromkeys(WINGS, 4),
     "needs": 3,
     "decay": 2,
-    "comparison": 2,
     "measures": 2,
     "trend": 1,
     "base": 1,
@@ -117,7 +116,7 @@ def test_every_room_is_on_a_floor_and_says_in_a_line_what_it_is() -> None:
 
 def test_the_rooms_are_small() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 6
-    assert len(list((PACKAGE / "experiments").glob("*.py"))) <= 6
+    assert len(list((PACKAGE / "experiments").glob("*.py"))) <= 7
     lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules(PACKAGE).items()}
     assert {name: count for name, count in lines.items() if count > ROOM_LINES} == {}
 

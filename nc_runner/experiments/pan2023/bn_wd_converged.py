@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Experiment, Kind, Results, Statement
-from nc_runner.experiments.comparison import between
 from nc_runner.experiments.decay import decay_times_of
 from nc_runner.experiments.needs import DECAY_TIMES, data_is, decay_times, seeds
 from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.bn_wd_sweep.measure import measure
+from nc_runner.experiments.pan2023.comparison import between
 from nc_runner.experiments.pan2023.conjectures import (
     GROWTH,
     GROWTH_RULE,

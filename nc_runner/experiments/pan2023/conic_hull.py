@@ -134,7 +134,7 @@ CONVEX = Statement(
 
 def claims(results: Results) -> list[Claim]:
     """The set is the authors', and its classes are what its name says."""
-    done = results.only(results.trials["status"] == "measured")
+    done = results.only(~results.trials["status"].isin(["diverged", "unfinished"]))
     return [
         authors_counts(done.only(done.trials["data.dim"] == AUTHORS_DIM)),
         every_point(done, CONES, "kept_when_scaled"),

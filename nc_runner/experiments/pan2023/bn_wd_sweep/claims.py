@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
-import torch
-from torch import Tensor
 
-from nc_runner import theory
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
-from nc_runner.experiments.comparison import between
-from nc_runner.experiments.decay import decay_times_of
 from nc_runner.experiments.needs import (
-    DECAY_TIMES,
     at_paper_sizes,
     data_is,
-    decay_times,
-    finished,
     grid_complete,
     seeds,
 )
+from nc_runner.experiments.pan2023.comparison import between
 from nc_runner.experiments.pan2023.conjectures import (
     GROWTH,
     GROWTH_SEEN,
@@ -33,11 +24,9 @@ from nc_runner.experiments.pan2023.conjectures import (
     with_gap,
 )
 from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured, trained
+from nc_runner.experiments.pan2023.norms import cross_entropy_bound, feature_norm, stationarity
 from nc_runner.experiments.trend import trend
 
-ROUNDING = 1e-6  # relative; the norms and the loss come from float32 features
-BATCHNORM_TOLERANCE = 1e-4  # relative; rounding of float32 features
-STATIONARITY_TOLERANCE = 1e-2  # relative [choice]
 MARGIN = 0.05  # [choice] of g, of 4/3 at the most: "significantly"
 HIGH_DECAY = 1e-3  # [choice] from where BatchNorm without affine part is compared with none
 FAILS_ABOVE = 5e-3  # without BatchNorm, as the thesis says
@@ -90,36 +79,6 @@ OTHERS_FIT = Statement(
     "every trial fits (train.target_accuracy), but those without BatchNorm above 0.005",
     (*FIGURE, grid_complete("model.norm", WEIGHT_DECAY), trained(SEEDS)),
 )
-CROSS_ENTROPY_BOUND = Statement(
-    "cross_entropy_bound",
-    "cross-entropy is at least m(alpha, beta)",
-    "Cross-entropy is at least m(alpha, beta) (the bound of Theorem 2.3.1). It is stated for balanced classes without "
-    "bias; these are not quite balanced, so every class is given equal weight in the averages, and the bias is counted "
-    "as one more feature that is always 1.",
-    "Theorem 2.3.1, premise; weights and bias derived",
-    f"loss >= m in every trial that fits, to {ROUNDING:g} relative",
-    (finished, measured("loss_class_balanced", "feature_second_moment_class_balanced", "bias_squared_norm")),
-    Kind.derived,
-)
-FEATURE_NORM = Statement(
-    "feature_norm",
-    "BatchNorm fixes the features' mean squared norm",
-    "Behind BatchNorm in train mode, mean ||h||^2 = ||gamma||^2 + ||beta||^2 (Proposition 2.2.1, with bias). "
-    "It leaves out BatchNorm's epsilon: with it each gamma^2 counts v/(v + eps), v the channel's variance.",
-    "Proposition 2.2.1; epsilon derived",
-    f"with epsilon, to {BATCHNORM_TOLERANCE:g} relative in every trial that fits, the training set as one batch",
-    (finished, measured("feature_second_moment_batch", "gamma_squared_norm_with_eps", "beta_squared_norm")),
-    Kind.derived,
-)
-STATIONARITY = Statement(
-    "stationarity",
-    "at the end ||W||^2 = ||gamma||^2 + ||beta||^2",
-    "At the end ||W_L||^2 = ||gamma||^2 + ||beta||^2, as at any stationary point.",
-    "derived, ours",
-    f"to {STATIONARITY_TOLERANCE:g} relative, in trials trained for {DECAY_TIMES:g} decay times or more",
-    (decay_times(), measured("weight_squared_norm", "gamma_squared_norm", "beta_squared_norm")),
-    Kind.derived,
-)
 
 
 def claims(results: Results) -> list[Claim]:
@@ -137,11 +96,6 @@ def claims(results: Results) -> list[Claim]:
         feature_norm(affine),
         stationarity(affine),
     ]
-
-
-def as_tensor(column: pd.Series[float]) -> Tensor:
-    """A column as a float64 tensor of its own."""
-    return torch.tensor(column.to_numpy(copy=True), dtype=torch.float64)
 
 
 def norms_compared(
@@ -220,57 +174,3 @@ def others_fit(results: Results) -> Claim:
     measured = f"{fits.sum()} of {len(fits)} reach {target:g}, {exact} of {len(fits)} reach 1"
     holds = bool(fits.all()) if len(fits) else None
     return OTHERS_FIT.judged(others, holds, measured, f"{fits.sum()} of {len(fits)} fit")
-
-
-def cross_entropy_bound(fits: Results) -> Claim:
-    """Cross-entropy is at least m(alpha, beta), the output bias counted as one more feature that is always 1."""
-    final = fits.final()
-    if len(final) == 0 or "loss_class_balanced" not in final:
-        return CROSS_ENTROPY_BOUND.judged(fits, None, "no trial that fits")
-    classes = fits.config.data.classes
-    squared_beta = (final["weight_squared_norm"] + final["bias_squared_norm"]) / classes
-    excess = {}
-    for suffix in ("_class_balanced", ""):
-        alpha = (final[f"feature_second_moment{suffix}"] + 1) ** 0.5
-        bound = theory.min_cross_entropy(as_tensor(alpha), as_tensor(squared_beta**0.5), classes)
-        excess[suffix] = as_tensor(final[f"loss{suffix}"]) / bound - 1
-    balanced, by_sample = excess["_class_balanced"], excess[""]
-    kept = int((balanced >= -ROUNDING).sum())
-    measured = (
-        f"{kept} of {len(final)} trials, least loss/m - 1 = {balanced.min():.3g}; averages by sample: "
-        f"{int((by_sample >= -ROUNDING).sum())} of {len(final)}, {by_sample.min():.3g}"
-    )
-    return CROSS_ENTROPY_BOUND.judged(fits, kept == len(final), measured, f"{kept} of {len(final)}")
-
-
-def feature_norm(fits: Results) -> Claim:
-    """Proposition 2.2.1 with its bias: BatchNorm fixes the features' mean squared norm."""
-    trials = fits.final()
-    if len(trials) == 0 or "feature_second_moment_batch" not in trials or "gamma_squared_norm_with_eps" not in trials:
-        return FEATURE_NORM.judged(fits, None, "no trial with affine BatchNorm that fits")
-    moment = trials["feature_second_moment_batch"]
-    with_eps = (moment / (trials["gamma_squared_norm_with_eps"] + trials["beta_squared_norm"]) - 1).abs()
-    without = (moment / (trials["gamma_squared_norm"] + trials["beta_squared_norm"]) - 1).abs()
-    holds = bool((with_eps <= BATCHNORM_TOLERANCE).all())
-    worst = with_eps.max(skipna=False)
-    largest = without.max(skipna=False)
-    at = "" if math.isnan(largest) else f", at weight decay {trials[WEIGHT_DECAY].to_numpy()[without.argmax()]:g}"
-    measured = (
-        f"largest relative difference {worst:.1g} over {len(trials)} trials; with epsilon taken as 0, {largest:.2g}{at}"
-    )
-    return FEATURE_NORM.judged(fits, holds, measured, f"{worst:.1g} off")
-
-
-def stationarity(fits: Results) -> Claim:
-    """At a stationary point under weight decay ||W_L||^2 = ||gamma||^2 + ||beta||^2 [derived]."""
-    late = fits.only(decay_times_of(fits) >= DECAY_TIMES)
-    trials = late.final()
-    if len(trials) == 0 or "weight_squared_norm" not in trials:
-        return STATIONARITY.judged(fits, None, "no trial that fits was trained for that long")
-    error = (trials["weight_squared_norm"] / (trials["gamma_squared_norm"] + trials["beta_squared_norm"]) - 1).abs()
-    worst = error.max(skipna=False)
-    measured = (
-        f"largest relative difference {worst:.2g} over {len(trials)} trials, weight decay "
-        f"{trials[WEIGHT_DECAY].min():g} and up"
-    )
-    return STATIONARITY.judged(late, bool((error <= STATIONARITY_TOLERANCE).all()), measured, f"{worst:.2g} off")

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nc_runner.experiments.base import Claim, Need, Results, Statement
-from nc_runner.experiments.comparison import between
 from nc_runner.experiments.needs import grid_complete, seeds
+from nc_runner.experiments.pan2023.comparison import between
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
 from nc_runner.experiments.pan2023.dataset_complexity.measure import DEPTH, NAME, RATIO, with_complexity
 from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured

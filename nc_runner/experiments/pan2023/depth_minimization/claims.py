@@ -6,8 +6,8 @@ import pandas as pd
 
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Need, Results, Statement
-from nc_runner.experiments.comparison import above
 from nc_runner.experiments.needs import at_paper_sizes, data_is, grid_complete, seeds
+from nc_runner.experiments.pan2023.comparison import above
 from nc_runner.experiments.pan2023.conjectures import (
     DEPTH,
     DEPTH_SEEN,

@@ -129,8 +129,8 @@ def bound_holds(fits: Results, statement: Statement, gap: str, factor: float) ->
     table = probes(fits)
     if table.empty or "intra_cosine_lower_bound" not in table or table[gap].isna().all():
         return statement.judged(fits, None, "nothing measured of a trial that fits")
-    allowed = factor * (1 - table["intra_cosine_lower_bound"])
-    biting = table[allowed < 1].assign(allowed=allowed)
+    table["allowed"] = factor * (1 - table["intra_cosine_lower_bound"])
+    biting = table[table["allowed"] < 1]
     if biting.empty:
         return statement.judged(fits, None, "the bound is vacuous at every point")
     kept = int((biting[gap] <= biting["allowed"] + ROUNDING).sum())

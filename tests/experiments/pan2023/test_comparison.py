@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nc_runner.experiments.comparison import above, between
+from nc_runner.experiments.pan2023.comparison import above, between
 
 TABLES = 400
 
