@@ -18,6 +18,13 @@ ROUNDING = 1e-6  # relative; the norms and the loss come from float32 features
 BATCHNORM_TOLERANCE = 1e-4  # relative; rounding of float32 features
 STATIONARITY_TOLERANCE = 1e-2  # relative [choice]
 
+NORMS = ("weight_squared_norm", "gamma_squared_norm", "beta_squared_norm")
+MOMENTS = ("feature_second_moment_batch", "gamma_squared_norm_with_eps", "gamma_squared_norm", "beta_squared_norm")
+LOSSES = (
+    *("loss", "loss_class_balanced", "feature_second_moment", "feature_second_moment_class_balanced"),
+    *("weight_squared_norm", "bias_squared_norm"),
+)
+
 CROSS_ENTROPY_BOUND = Statement(
     "cross_entropy_bound",
     "cross-entropy is at least m(alpha, beta)",
@@ -26,7 +33,7 @@ CROSS_ENTROPY_BOUND = Statement(
     "as one more feature that is always 1.",
     "Theorem 2.3.1, premise; weights and bias derived",
     f"loss >= m in every trial that fits, to {ROUNDING:g} relative",
-    (finished, measured("loss_class_balanced", "feature_second_moment_class_balanced", "bias_squared_norm")),
+    (finished, measured(*LOSSES)),
     Kind.derived,
 )
 FEATURE_NORM = Statement(
@@ -36,7 +43,7 @@ FEATURE_NORM = Statement(
     "It leaves out BatchNorm's epsilon: with it each gamma^2 counts v/(v + eps), v the channel's variance.",
     "Proposition 2.2.1; epsilon derived",
     f"with epsilon, to {BATCHNORM_TOLERANCE:g} relative in every trial that fits, the training set as one batch",
-    (finished, measured("feature_second_moment_batch", "gamma_squared_norm_with_eps", "beta_squared_norm")),
+    (finished, measured(*MOMENTS)),
     Kind.derived,
 )
 STATIONARITY = Statement(
@@ -45,7 +52,7 @@ STATIONARITY = Statement(
     "At the end ||W_L||^2 = ||gamma||^2 + ||beta||^2, as at any stationary point.",
     "derived, ours",
     f"to {STATIONARITY_TOLERANCE:g} relative, in trials trained for {DECAY_TIMES:g} decay times or more",
-    (decay_times(), measured("weight_squared_norm", "gamma_squared_norm", "beta_squared_norm")),
+    (decay_times(), measured(*NORMS)),
     Kind.derived,
 )
 
@@ -58,7 +65,7 @@ def as_tensor(column: pd.Series[float]) -> Tensor:
 def cross_entropy_bound(fits: Results) -> Claim:
     """Cross-entropy is at least m(alpha, beta), the output bias counted as one more feature that is always 1."""
     final = fits.final()
-    if len(final) == 0 or "loss_class_balanced" not in final:
+    if len(final) == 0 or not {*LOSSES} <= {*final}:
         return CROSS_ENTROPY_BOUND.judged(fits, None, "no trial that fits")
     classes = fits.config.data.classes
     squared_beta = (final["weight_squared_norm"] + final["bias_squared_norm"]) / classes
@@ -79,7 +86,7 @@ def cross_entropy_bound(fits: Results) -> Claim:
 def feature_norm(fits: Results) -> Claim:
     """Proposition 2.2.1 with its bias: BatchNorm fixes the features' mean squared norm."""
     trials = fits.final()
-    if len(trials) == 0 or "feature_second_moment_batch" not in trials or "gamma_squared_norm_with_eps" not in trials:
+    if len(trials) == 0 or not {*MOMENTS} <= {*trials}:
         return FEATURE_NORM.judged(fits, None, "no trial with affine BatchNorm that fits")
     moment = trials["feature_second_moment_batch"]
     with_eps = (moment / (trials["gamma_squared_norm_with_eps"] + trials["beta_squared_norm"]) - 1).abs()
@@ -98,7 +105,7 @@ def stationarity(fits: Results) -> Claim:
     """At a stationary point under weight decay ||W_L||^2 = ||gamma||^2 + ||beta||^2 [derived]."""
     late = fits.only(decay_times_of(fits) >= DECAY_TIMES)
     trials = late.final()
-    if len(trials) == 0 or "weight_squared_norm" not in trials:
+    if len(trials) == 0 or not {*NORMS} <= {*trials}:
         return STATIONARITY.judged(fits, None, "no trial that fits was trained for that long")
     error = (trials["weight_squared_norm"] / (trials["gamma_squared_norm"] + trials["beta_squared_norm"]) - 1).abs()
     worst = error.max(skipna=False)

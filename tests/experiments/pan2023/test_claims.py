@@ -1,4 +1,4 @@
-"""What holds of every claim of this wing: what cannot speak changes no verdict, order changes none, NaN decides none."""
+"""What holds of every claim of this wing: what cannot speak changes no verdict, nor does order; NaN decides nothing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_trial_that_cannot_speak_changes_no_verdict(name: str, status: str, ta
 def test_the_order_of_rows_and_the_names_of_seeds_change_nothing(name: str, tables: dict[str, Results]) -> None:
     results = tables[name]
     seeds = results.trials["seed"].map(
-        {old: new for new, old in enumerate(reversed(sorted(set(results.trials["seed"]))))}
+        {old: new for new, old in enumerate(sorted(set(results.trials["seed"]), reverse=True))}
     )
     other = Results(
         results.config,
