@@ -114,7 +114,7 @@ def figures(results: Results) -> dict[str, Drawing]:
         ax.set_ylabel("g = min intra − max inter")
     for row, columns in ((0, 3), (1, 5)):
         handles, labels = max((ax.get_legend_handles_labels() for ax in axes[row]), key=lambda pair: len(pair[0]))
-        where = (0.5, 0.96) if row == 0 else (0.5, 0.0)
+        where = (0.5, 0.92) if row == 0 else (0.5, 0.0)
         figure.legend(
             handles, labels, loc="lower center" if row == 0 else "upper center", bbox_to_anchor=where, ncols=columns
         )

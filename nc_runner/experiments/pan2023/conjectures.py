@@ -189,13 +189,13 @@ def growth_with_layer(fits: Results, statement: Statement, *, late: bool = False
 
 def steps_of(hidden: pd.DataFrame, column: str) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """By weight decay: the changes from each hidden layer to the next, and from the first to the last, one a seed."""
+    table = hidden.set_index([WEIGHT_DECAY, "id", "layer"])[column].unstack("layer")
+    changes, whole = table.diff(axis=1).iloc[:, 1:], table.iloc[:, -1] - table.iloc[:, 0]
     steps, rises = {}, {}
-    for decay in sorted(map(float, hidden[WEIGHT_DECAY].unique())):
-        of_decay = hidden[hidden[WEIGHT_DECAY] == decay]
-        table = of_decay.pivot_table(index="id", columns="layer", values=column, dropna=False)
-        for layer, values in table.diff(axis=1).iloc[:, 1:].items():
-            steps[f"{decay:g}, layer {layer!s}"] = sorted(values.tolist())
-        rises[f"{decay:g}"] = sorted((table.iloc[:, -1] - table.iloc[:, 0]).tolist())
+    for decay, row in table.groupby(level=0).indices.items():
+        for layer, values in zip(changes.columns, changes.to_numpy()[row].T, strict=True):
+            steps[f"{decay:g}, layer {layer}"] = sorted(values.tolist())
+        rises[f"{decay:g}"] = sorted(whole.to_numpy()[row].tolist())
     return steps, rises
 
 

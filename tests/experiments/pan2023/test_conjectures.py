@@ -241,7 +241,7 @@ def test_depth_by_simulation(rises: bool) -> None:
     statements = without_needs(DEPTH), without_needs(DEPTH_SEEN)
     random, found = np.random.default_rng(0), []
     first = {decay: 9 - layer if rises else layer for decay, layer in FIRST.items()}
-    made = depths(words=CONIC, first=first)
+    made = depths(words=CONIC, first=first, seeds=3)
     truth = effective_depths(made.final_by_layer(NCC), 0.01)
     for _ in range(200):
         moved = truth.assign(effective_depth=truth["effective_depth"] + random.choice([-1, 0, 0, 0, 1], len(truth)))

@@ -160,11 +160,11 @@ def test_one_seed_decides_nothing() -> None:
     assert set(verdicts(claims(depths(seeds=1))).values()) == {OPEN}
 
 
-def simulate(name: str, statement: str, made: Results, spread: float) -> list[object]:
-    """The verdicts of 100 tables that differ by noise in every metric of the layers."""
+def simulate(name: str, made: Results, spread: float = 0.01) -> list[object]:
+    """The verdicts of 200 tables that differ by noise in every metric of the layers, but for a perfect NCC accuracy."""
     rule, random, found = getattr(module, name), np.random.default_rng(0), []
     of_layers = made.metrics["metric"].isin([NCC, INTRA, INTER]) & (made.metrics["value"] != 1)
-    for _ in range(100):
+    for _ in range(200):
         shaken = made.metrics["value"] + spread * random.standard_normal(len(made.metrics)) * of_layers
         found.append(rule(module.fitting(Results(made.config, made.trials, made.metrics.assign(value=shaken)))).verdict)
     return found
@@ -179,13 +179,12 @@ def simulate(name: str, statement: str, made: Results, spread: float) -> list[ob
         ("inter_less_stable", "INTER_LESS_STABLE", flat),
     ],
 )
-@pytest.mark.parametrize("spread", [0.005, 0.02])
 def test_both_errors_are_five_percent_at_most(
-    name: str, statement: str, failing: Edit, spread: float, monkeypatch: pytest.MonkeyPatch
+    name: str, statement: str, failing: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, statement, without_needs(getattr(module, statement)))
-    assert simulate(name, statement, depths(spread=0), spread).count(NO) <= 5
-    assert simulate(name, statement, depths(failing, spread=0), spread).count(YES) <= 5
+    assert simulate(name, depths(seeds=3, spread=0)).count(NO) <= 10
+    assert simulate(name, depths(failing, seeds=3, spread=0)).count(YES) <= 10
 
 
 Draw = Callable[..., dict[str, Drawing]]
