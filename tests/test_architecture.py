@@ -29,7 +29,17 @@ LEVEL = {room: len(FLOORS) - floor for floor, rooms in enumerate(FLOORS) for roo
 WINGS = ("pan2023", "ji2022", "zangrando2026", "jacot2025")
 
 # Within experiments: the finder of experiments, the papers' wings, what they share.
-INSIDE = {"": 5, **dict.fromkeys(WINGS, 4), "needs": 3, "decay": 2, "measures": 2, "base": 1, "papers": 0, "claim": 0}
+INSIDE = {
+    "": 5,
+    **dict.fromkeys(WINGS, 4),
+    "needs": 3,
+    "decay": 2,
+    "measures": 2,
+    "trend": 1,
+    "base": 1,
+    "papers": 0,
+    "claim": 0,
+}
 
 
 def modules(package: Path) -> dict[str, Path]:
@@ -106,7 +116,7 @@ def test_every_room_is_on_a_floor_and_says_in_a_line_what_it_is() -> None:
 
 def test_the_rooms_are_small() -> None:
     assert len(list(PACKAGE.glob("*.py"))) <= 6
-    assert len(list((PACKAGE / "experiments").glob("*.py"))) <= 6
+    assert len(list((PACKAGE / "experiments").glob("*.py"))) <= 7
     lines = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules(PACKAGE).items()}
     assert {name: count for name, count in lines.items() if count > ROOM_LINES} == {}
 

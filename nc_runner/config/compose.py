@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,8 +106,8 @@ def changed_keys(config: Config, trials: Mapping[str, Sequence[Any]] | None = No
     """As :func:`changed_from_paper`: by key, what it is and what it was at scale=paper; ``seeds`` among them."""
     if config.experiment is None:
         return {}
-    words = [f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"]
-    paper = to_config(composed(words))
+    words = f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"
+    paper = _at_paper_scale(conf_dir(), words)
     varied = trials or values_on_axes(config) | {"seed": config.seed_list}
     own, theirs, on_axes = flatten(config), flatten(paper), values_on_axes(paper)
     passed_over = {"data.root", "data.path"} | ({"data.samples"} if config.data.per_class is not None else set())
@@ -120,6 +121,12 @@ def changed_keys(config: Config, trials: Mapping[str, Sequence[Any]] | None = No
         if now != was:
             changes[key] = _listed(now), _listed(was)
     return changes
+
+
+@functools.cache
+def _at_paper_scale(conf: Path, words: tuple[str, ...]) -> Config:
+    """The config of these words in a folder of config files; kept, as several claims of a run ask for it."""
+    return to_config(composed(list(words)))
 
 
 AS_IN_PAPER = "Sizes of scale=paper."

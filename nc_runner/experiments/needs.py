@@ -5,6 +5,7 @@ A function that takes arguments gives back such a function: ``needs=(interpolate
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -84,7 +85,11 @@ def decay_times(least: float = DECAY_TIMES) -> Check:
         times = decay_times_of(results).dropna()
         shortest = float(times.min()) if len(times) else 0.0
         required = f"{least:g} or more in every trial"
-        return Need("decay times", required, f"{shortest:.3g} at the least", shortest >= least)
+        found = f"{shortest:.3g} at the least"
+        if 0 < shortest < least and "epochs" in results.trials:
+            epochs = float(results.trials.loc[times == shortest, "epochs"].iloc[0])
+            found += f"; {least:g} take about {math.ceil(epochs * least / shortest):,} epochs"
+        return Need("decay times", required, found, shortest >= least)
 
     return need
 
@@ -104,11 +109,11 @@ def stationary(column: str, most: float) -> Check:
 
 
 def data_is(name: DataName) -> Check:
-    """The statement is about this data set."""
+    """The statement is about this data set, and every trial was trained on it."""
 
     def need(results: Results) -> Need:
-        used = results.config.data.name
-        return Need("the statement's data", f"data={name.name}", f"data={used.name}", used is name)
+        used = sorted(set(results.trials.get("data.name", []))) or [results.config.data.name.name]
+        return Need("the statement's data", f"data={name.name}", f"data={','.join(used)}", used == [name.name])
 
     return need
 

@@ -44,9 +44,9 @@ def test_what_the_trials_were_counts_and_not_what_the_grid_says() -> None:
     """An override replaces an axis; merged runs have others."""
     config = compose(["experiment=bn_wd_sweep", "model.norm=affine"])
     trials = {"seed": [0] * 8, "model.norm": ["affine"] * 8, "train.weight_decay": config.grid["train.weight_decay"]}
-    assert changed_from_paper(config, trials) == f"{CHANGED}model.norm affine ([affine, none, plain])."
+    assert changed_from_paper(config, trials) == f"{CHANGED}seeds 1 (3), model.norm affine ([affine, none, plain])."
     more = {**trials, "seed": [0, 1, 2, 3], "train.epochs": [300, 2], "model.norm": ["affine", "plain", "none"]}
-    assert changed_from_paper(config, more) == f"{CHANGED}seeds 4 (1), train.epochs [2, 300] (300)."
+    assert changed_from_paper(config, more) == f"{CHANGED}seeds 4 (3), train.epochs [2, 300] (300)."
 
 
 def test_within_a_run_too_where_hydra_is_in_charge_already() -> None:

@@ -1,119 +1,207 @@
-"""Conjectures 3.1.1, 3.2.1 and 3.2.2 of Pan 2023 as predicates, each with the least eps for which it holds.
+"""Conjectures 3.1.1, 3.2.1 and 3.2.2 of Pan 2023, each judged with the least eps for which it holds.
+
+They are stated for conic hull data, for networks that classify perfectly, at convergence. On other data, or at the
+thesis's 300 epochs, the same quantities are observations of ours under ids of their own.
 
 g = min intra-class - max inter-class cosine of uncentred features, over trials that fit the training set. A
-tolerance is our choice and stands in the claim. A conjecture is judged on means over seeds; the share of comparisons
-within single seeds that agree is reported beside it.
+tolerance is our choice and stands in the rule. Judged are means over seeds, with the noise that the seeds show.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 import torch
 
 from nc_runner import metrics
-from nc_runner.experiments.base import Claim
+from nc_runner.config.choices import DataName
+from nc_runner.experiments.base import Claim, Kind, Results, Statement
+from nc_runner.experiments.needs import at_paper_sizes, data_is, decay_times, seeds
+from nc_runner.experiments.pan2023.comparison import above
+from nc_runner.experiments.pan2023.fits import (
+    LEVELS,
+    SEEDS,
+    WEIGHT_DECAY,
+    converged,
+    enough_seeds,
+    groups,
+    left_out,
+    measured,
+)
+from nc_runner.experiments.trend import Trend, trend
 
-WEIGHT_DECAY = "train.weight_decay"
 INTRA, INTER, NCC = "min_intra_cosine_uncentred", "max_inter_cosine_uncentred", "ncc_accuracy"
 GROWTH_TOLERANCE = 0.05  # [choice] loss of g allowed per factor e of weight decay
-LAYER_TOLERANCE = 0.1  # [choice] loss of g allowed from a layer to any later one
-SEEDS_TO_REFUSE = 3  # [choice] with fewer seeds nothing is known of their spread
-DEPTH_EPS = (0.001, 0.01, 0.1)  # [choice] NCC errors at which effective depth is taken
+LAYER_TOLERANCE = 0.1  # [choice] loss of g allowed from a layer to the next
+DEPTH_TOLERANCE = 0.4  # [choice] layers by which a mean effective depth may rise: two seeds of five by one layer
+NCC_ERROR = 0.01  # [choice] the fixed small error of Conjecture 3.2.2
+DEPTH_EPS = (0.001, NCC_ERROR, 0.1)  # [choice] NCC errors at which effective depth is drawn and told
+
+CONVERGED = (data_is(DataName.conic_hull), decay_times(), seeds(SEEDS), measured(INTRA, INTER))
+AS_SEEN = (at_paper_sizes("seeds", "model.norm", WEIGHT_DECAY), seeds(SEEDS), measured(INTRA, INTER))
+
+GROWTH_RULE = (
+    "means over seeds rise with weight decay beyond chance (Jonckheere's test) and none lies below that of a smaller "
+    f"weight decay by more than eps = {GROWTH_TOLERANCE:g} [choice] per factor e; such a fall beyond the noise of all "
+    "pairs counts against it"
+)
+GROWTH = Statement(
+    "growth",
+    "on conic hull data g grows with weight decay (Conj. 3.1.1)",
+    "Conic hull data, perfect classification, BatchNorm before the last layer, at convergence: there is a small eps "
+    "with g(l2) - g(l1) > -eps log(l2/l1) for weight decays l1 < l2.",
+    "Conjecture 3.1.1",
+    f"{GROWTH_RULE}; over trials of ten decay times or more",
+    CONVERGED,
+)
+GROWTH_SEEN = Statement(
+    "g_at_300_epochs",
+    "after 300 epochs g grows with weight decay",
+    "With affine BatchNorm g is larger at larger weight decay after the thesis's 300 epochs, on the teacher's data. "
+    "These are less than ten decay times at weight decays up to 1e-3, so a part of it is training time.",
+    "Figure 3.1; not Conjecture 3.1.1, which is about other data at convergence",
+    GROWTH_RULE,
+    (*AS_SEEN, data_is(DataName.teacher)),
+    Kind.ours,
+)
+
+LAYER_RULE = (
+    f"the mean over seeds of g loses at most eps = {LAYER_TOLERANCE:g} [choice] from a layer to the next, noise added, "
+    "at every weight decay; a larger loss beyond noise counts against it"
+)
+LAYERS = Statement(
+    "growth_with_layer",
+    "on conic hull data g never falls by layer (Conj. 3.2.1)",
+    "Conic hull data, perfect classification, BatchNorm, at convergence: there is a small eps with g(layer l+1) - "
+    "g(layer l) > -eps for neighbouring layers.",
+    "Conjecture 3.2.1",
+    f"{LAYER_RULE}; over trials of ten decay times or more",
+    CONVERGED,
+)
+LAYERS_SEEN = Statement(
+    "g_by_layer_at_300_epochs",
+    "after 300 epochs g never falls by layer",
+    "g does not fall from a layer to the next after the thesis's 300 epochs, on the teacher's data.",
+    "Figure 3.3; not Conjecture 3.2.1, which is about other data at convergence",
+    LAYER_RULE,
+    (*AS_SEEN, data_is(DataName.teacher)),
+    Kind.ours,
+)
+
+DEPTH = Statement(
+    "depth_falls_with_weight_decay",
+    "on conic hull data no deeper with decay (Conj. 3.2.2)",
+    "Conic hull data, perfect classification, at convergence, for some fixed small error eps: effective depth, the "
+    "least layer with an NCC training error of at most eps, is not larger at a larger weight decay.",
+    "Conjecture 3.2.2, Definition 3.2.2",
+    f"at eps = {NCC_ERROR:g} [choice] no mean over seeds rises by more than {DEPTH_TOLERANCE:g} layers [choice] above "
+    "that of a smaller weight decay; a larger rise beyond noise counts against it; over trials of ten decay times or "
+    "more whose logits have an NCC error of at most eps",
+    (data_is(DataName.conic_hull), decay_times(), seeds(SEEDS), measured(NCC)),
+)
+DEPTH_SEEN = Statement(
+    "fewer_layers_with_weight_decay",
+    "fewer layers to near-perfect NCC as weight decay grows",
+    "Where training is perfect, fewer layers reach near-perfect NCC accuracy as weight decay grows.",
+    "section 3.2.2, Figure 3.3",
+    f"effective depth at an NCC error of {NCC_ERROR:g} [choice] falls with weight decay beyond chance (Jonckheere's "
+    f"test), and no mean rises by more than {DEPTH_TOLERANCE:g} layers [choice]; a larger rise beyond noise counts "
+    "against it; over trials whose logits have an NCC error of at most as much",
+    (at_paper_sizes("seeds", WEIGHT_DECAY), data_is(DataName.teacher), seeds(SEEDS), measured(NCC)),
+)
 
 
-def pairs(values: pd.Series[float]) -> Iterator[tuple[float, float, float, float]]:
-    """(x1, y1, x2, y2) for every two points x1 < x2 of a series y over x."""
-    points = [(float(x), float(y)) for x, y in values.sort_index().items()]  # type: ignore[arg-type]
-    for i, (x1, y1) in enumerate(points):
-        for x2, y2 in points[i + 1 :]:
-            yield x1, y1, x2, y2
+def per_factor_e(low: float, high: float) -> float:
+    """The logarithm by which Conjecture 3.1.1 multiplies eps."""
+    return math.log(high / low)
 
 
-def growth_eps(gap: pd.Series[float]) -> float:
-    """The least eps >= 0 with g(l2) - g(l1) >= -eps log(l2/l1) for all weight decays 0 < l1 < l2 (Conjecture 3.1.1)."""
-    return max([0.0, *((y1 - y2) / math.log(x2 / x1) for x1, y1, x2, y2 in pairs(gap) if x1 > 0)])
+def growth_trend(table: pd.DataFrame) -> Trend:
+    """Of the column ``gap`` over positive weight decays."""
+    return trend(
+        groups(table[table[WEIGHT_DECAY] > 0], WEIGHT_DECAY, "gap"),
+        lambda low, high: GROWTH_TOLERANCE * per_factor_e(low, high),
+    )
 
 
-def growth_eps_beyond_noise(perfect: pd.DataFrame) -> float:
-    """As :func:`growth_eps`, each mean fall of g within seeds first lessened by twice its standard error.
+def with_gap(table: pd.DataFrame) -> pd.DataFrame:
+    """With g as the column ``gap``; NaN where a cosine was not measured."""
+    return table.assign(gap=table[INTRA] - table[INTER] if {INTRA, INTER} <= set(table) else math.nan)
 
-    NaN where no two weight decays share :data:`SEEDS_TO_REFUSE` seeds, so that nothing can be said of the noise.
+
+def growth_with_weight_decay(
+    fits: Results, statement: Statement, layer: int | None = None, *, late: bool = False
+) -> Claim:
+    """g of the last features over weight decay, of trials that fit.
+
+    Args:
+        layer: whose g, where several were measured.
+        late: over the trials of ten decay times or more, if they are enough.
     """
-    by_seed = perfect.pivot_table(index="seed", columns=WEIGHT_DECAY, values="gap")
-    decays, gaps = by_seed.columns.to_numpy(dtype=float), by_seed.to_numpy()
-    found = []
-    for low, high in itertools.combinations(np.flatnonzero(decays > 0), 2):
-        falls = gaps[:, low] - gaps[:, high]
-        falls = falls[np.isfinite(falls)]
-        if len(falls) >= SEEDS_TO_REFUSE:
-            sure = falls.mean() - 2 * falls.std(ddof=1) / math.sqrt(len(falls))
-            found.append(max(0.0, sure / math.log(decays[high] / decays[low])))
-    return max(found, default=math.nan)
-
-
-def layer_eps(gap: pd.Series[float]) -> float:
-    """The least eps >= 0 with g(j) >= g(i) - eps for all layers i < j (Conjecture 3.2.1)."""
-    return max([0.0, *(y1 - y2 for _, y1, _, y2 in pairs(gap))])
-
-
-def agreement(table: pd.DataFrame, group: list[str], x: str, y: str, *, falling: bool = False) -> tuple[int, int]:
-    """(how many, of how many) comparisons of two values of ``x`` within a group do not contradict growth of ``y``."""
-    sign = -1 if falling else 1
-    compared = [
-        sign * (y2 - y1) >= 0 for _, part in table.groupby(group) for _, y1, _, y2 in pairs(part.set_index(x)[y])
-    ]
-    return sum(compared), len(compared)
-
-
-def growth_with_weight_decay(perfect: pd.DataFrame, of: str, *, id: str = "growth") -> Claim:
-    """Conjecture 3.1.1 on last-layer features; ``perfect`` has one row a trial with the column ``gap``."""
-    gap = perfect.groupby(WEIGHT_DECAY)["gap"].mean().dropna()
-    holds, measured = None, "fewer than two weight decays with perfect accuracy"
-    if len(gap) >= 2:
-        eps, seeds = growth_eps(gap), perfect["seed"].nunique()
-        agree, compared = agreement(perfect, ["seed"], WEIGHT_DECAY, "gap")
-        sure, grown = growth_eps_beyond_noise(perfect), gap.iloc[-1] > gap.iloc[0]
-        refused = not grown or sure > GROWTH_TOLERANCE
-        holds = False if refused else True if eps <= GROWTH_TOLERANCE else None
-        noise = "" if math.isnan(sure) else f" ({sure:.3f} beyond twice the standard error over seeds)"
-        measured = (
-            f"g from {gap.iloc[0]:.3f} at {gap.index[0]:g} to {gap.iloc[-1]:.3f} at {gap.index[-1]:g}, "
-            f"largest {gap.max():.3f} at {gap.idxmax():g}; smallest eps {eps:.3f}{noise}; "
-            f"{agree} of {compared} comparisons within a seed agree ({seeds} seed{'s' * (seeds > 1)})"
-        )
-    return Claim(
-        id,
-        f"{of}, collapse, g = min intra - max inter, grows with weight decay: g(l2) - g(l1) > -eps log(l2/l1) "
-        "(Conjecture 3.1.1).",
-        f"g larger at the largest weight decay than at the least, and eps <= {GROWTH_TOLERANCE:g} [choice]; a larger "
-        f"eps counts against it where {SEEDS_TO_REFUSE} seeds or more show it to be no noise",
-        measured,
-        Claim.judge(holds),
+    chosen = enough_seeds(converged(fits) if late else fits)
+    table = with_gap(chosen.final() if layer is None else at_layer(chosen, layer))
+    mean = table.groupby(WEIGHT_DECAY)["gap"].mean()
+    if len(mean) < LEVELS:
+        return statement.judged(chosen, None, f"{len(mean)} weight decays fit, fewer than {LEVELS}")
+    if mean.isna().any():
+        return statement.judged(chosen, None, "g is not defined at some weight decay")
+    found = growth_trend(table)
+    eps, sure = found.eps(per_factor_e), found.eps(per_factor_e, beyond_noise=True)
+    beyond = f", {sure:.3f} beyond noise" if all(math.isfinite(noise) for _, _, _, noise, _ in found.pairs) else ""
+    measured = (
+        f"g from {mean.iloc[0]:.3f} at {mean.index[0]:g} to {mean.iloc[-1]:.3f} at {mean.index[-1]:g}, largest "
+        f"{mean.max():.3f} at {mean.idxmax():g}; smallest eps {eps:.3f}{beyond}; p {found.p:.2g}; "
+        f"{seeds_said(table)}{left_out(fits, chosen)}"
     )
+    return statement.judged(chosen, found.rises, measured, f"eps {eps:.3f}", [found.told])
 
 
-def growth_with_layer(layers: pd.DataFrame) -> Claim:
-    """Conjecture 3.2.1; ``layers`` has one row a perfect trial and hidden layer with the column ``gap``."""
-    mean = layers.groupby([WEIGHT_DECAY, "layer"])["gap"].mean()
-    eps = {str(decay): layer_eps(part.droplevel(0)) for decay, part in mean.groupby(level=0)}
-    holds, measured = None, "no trial with perfect accuracy"
-    if eps:
-        agree, compared = agreement(layers, ["id"], "layer", "gap")
-        holds = max(eps.values()) <= LAYER_TOLERANCE
-        each = ", ".join(f"{value:.3f} at {float(decay):g}" for decay, value in eps.items())
-        measured = f"smallest eps {each}; {agree} of {compared} pairs of layers within a trial agree"
-    return Claim(
-        "growth_with_layer",
-        "g is non-decreasing in the layer up to eps: g(j) >= g(i) - eps for layers i < j (Conjecture 3.2.1).",
-        f"eps <= {LAYER_TOLERANCE:g} [choice] at every weight decay with perfect accuracy",
-        measured,
-        Claim.judge(holds),
+def at_layer(results: Results, layer: int) -> pd.DataFrame:
+    """The final table of one layer."""
+    table = results.final_by_layer(INTRA, INTER)
+    return table[table["layer"] == layer]
+
+
+def seeds_said(table: pd.DataFrame) -> str:
+    """How many seeds."""
+    count = table["seed"].nunique()
+    return f"{count} seed{'s' * (count != 1)}"
+
+
+def growth_with_layer(fits: Results, statement: Statement, *, late: bool = False) -> Claim:
+    """g over the hidden layers, by neighbours; the least eps of all pairs beside it."""
+    chosen = enough_seeds(converged(fits) if late else fits)
+    hidden = with_gap(chosen.final_by_layer(INTRA, INTER))
+    hidden = hidden[hidden["layer"] < fits.config.model.depth]
+    if hidden["layer"].nunique() < 2:
+        return statement.judged(chosen, None, "no two hidden layers of a trial that fits")
+    found = above(steps_of(hidden, "gap")[0], -LAYER_TOLERANCE)
+    mean = hidden.groupby([WEIGHT_DECAY, "layer"])["gap"].mean().unstack(WEIGHT_DECAY)
+    neighbours = (-mean.diff()).max().clip(lower=0)
+    every = (mean.cummax() - mean).max()
+    measured = (
+        f"smallest eps by neighbours {listed(neighbours)}; by all pairs of layers {listed(every)}; {seeds_said(hidden)}"
+        f"{left_out(fits, chosen)}"
     )
+    return statement.judged(chosen, found.all_above, measured, f"eps {neighbours.max():.3f}", [found.told])
+
+
+def steps_of(hidden: pd.DataFrame, column: str) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """By weight decay: the changes from each hidden layer to the next, and from the first to the last, one a seed."""
+    table = hidden.set_index([WEIGHT_DECAY, "id", "layer"])[column].unstack("layer")
+    changes, whole = table.diff(axis=1).iloc[:, 1:], table.iloc[:, -1] - table.iloc[:, 0]
+    steps, rises = {}, {}
+    for decay, row in table.groupby(level=0).indices.items():
+        for layer, values in zip(changes.columns, changes.to_numpy()[row].T, strict=True):
+            steps[f"{decay:g}, layer {layer}"] = sorted(values.tolist())
+        rises[f"{decay:g}"] = sorted(whole.to_numpy()[row].tolist())
+    return steps, rises
+
+
+def listed(by_decay: pd.Series[float]) -> str:
+    """A value a weight decay."""
+    return ", ".join(f"{value:.3f} at {decay:g}" for decay, value in by_decay.items())
 
 
 def effective_depths(layers: pd.DataFrame, eps: float) -> pd.DataFrame:
@@ -125,27 +213,34 @@ def effective_depths(layers: pd.DataFrame, eps: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "seed", WEIGHT_DECAY, "effective_depth"])
 
 
-def depth_falls_with_weight_decay(layers: pd.DataFrame) -> Claim:
-    """Conjecture 3.2.2; ``layers`` has the NCC accuracy of every layer, the output layer's logits included."""
-    decays = layers[WEIGHT_DECAY].nunique()
-    holds, measured = None, "fewer than two weight decays with perfect accuracy"
-    if decays >= 2:
-        said, falls = [], []
-        for eps in DEPTH_EPS:
-            depths = effective_depths(layers, eps)
-            mean = depths.groupby(WEIGHT_DECAY)["effective_depth"].mean()
-            agree, compared = agreement(depths, ["seed"], WEIGHT_DECAY, "effective_depth", falling=True)
-            falls.append(bool((mean.diff().dropna() <= 0).all()))
-            said.append(
-                f"eps {eps:g}: {', '.join(f'{d:.3g}' for d in mean)} ({agree} of {compared} within a seed agree)"
-            )
-        holds = all(falls)
-        measured = f"depth by rising weight decay, {'; '.join(said)}"
-    return Claim(
-        "depth_falls_with_weight_decay",
-        "Effective depth, the least layer with NCC training error <= eps, is non-increasing in weight decay "
-        "(Conjecture 3.2.2).",
-        f"means over seeds non-increasing at each eps of {', '.join(f'{eps:g}' for eps in DEPTH_EPS)} [choice]",
-        measured,
-        Claim.judge(holds),
-    )
+def separated(layers: pd.DataFrame, depth: int, eps: float) -> pd.DataFrame:
+    """The layers of the trials whose logits have an NCC error of at most eps, so that a layer reaches it."""
+    last = layers[layers["layer"] == depth]
+    return layers[layers["id"].isin(last.loc[1 - last[NCC] <= eps, "id"])] if NCC in layers else layers.iloc[:0]
+
+
+def depth_trend(layers: pd.DataFrame, depth: int, eps: float) -> Trend:
+    """Of the negative effective depth over weight decay, as a fall of depth is a rise of that."""
+    depths = effective_depths(separated(layers, depth, eps), eps)
+    lowered = groups(depths.assign(lowered=-depths["effective_depth"]), WEIGHT_DECAY, "lowered")
+    return trend(lowered, lambda low, high: DEPTH_TOLERANCE * (1 + 1e-9), rounding=1)
+
+
+def depth_falls_with_weight_decay(fits: Results, statement: Statement, *, strictly: bool, late: bool = False) -> Claim:
+    """Effective depth over weight decay at one eps, the others reported; ``strictly``: whether it has to fall."""
+    chosen = enough_seeds(converged(fits) if late else fits)
+    depth, layers = fits.config.model.depth, chosen.final_by_layer(NCC)
+    found = depth_trend(layers, depth, NCC_ERROR)
+    of = chosen.only(chosen.trials["id"].isin(separated(layers, depth, NCC_ERROR)["id"]))
+    if of.trials[WEIGHT_DECAY].nunique() < LEVELS:
+        return statement.judged(of, None, f"fewer than {LEVELS} weight decays with an NCC error of {NCC_ERROR:g}")
+    said = {}
+    for eps in DEPTH_EPS:
+        depths = effective_depths(separated(layers, depth, eps), eps)
+        mean = depths.groupby(WEIGHT_DECAY)["effective_depth"].mean()
+        said[eps] = ", ".join(f"{value:.3g}" for value in mean)
+    ends = said[NCC_ERROR].split(", ")
+    measured = "depth by rising weight decay, " + "; ".join(f"eps {eps:g}: {means}" for eps, means in said.items())
+    measured += f"; {seeds_said(of.trials)}{left_out(fits, of)}"
+    holds, told = (found.rises, found.told) if strictly else (found.level, found.fall_told)
+    return statement.judged(of, holds, measured, f"{ends[0]} to {ends[-1]} layers", [told])

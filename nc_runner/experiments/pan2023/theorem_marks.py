@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nc_runner.experiments.base import Results
-from nc_runner.experiments.pan2023.conjectures import WEIGHT_DECAY
+from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.experiments.pan2023.near_optimal.claims import last_probes, probes
 from nc_runner.figures import GREY
 

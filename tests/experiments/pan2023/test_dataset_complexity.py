@@ -1,113 +1,138 @@
-"""The claims on complexity, and those on the conic hull, on tables made so that they hold, fail, or say nothing;
-what is plotted of them."""
+"""The claims on complexity on tables made so that they hold, fail, or say nothing; what is plotted of them."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
-from tables import make_results
+from experiments.pan2023.made import BEST, NO, OPEN, WD, YES, Edit, complexities, verdicts, without_needs
 
-from nc_runner.config.schema import Config, DataConfig
-from nc_runner.data.synthetic import conic_hull as conic_hull_data
-from nc_runner.experiments.base import Results, Verdict
-from nc_runner.experiments.pan2023 import conic_hull, dataset_complexity
-from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
+from nc_runner.experiments.base import Results
+from nc_runner.experiments.pan2023.conjectures import INTRA
+from nc_runner.experiments.pan2023.dataset_complexity import claims as module
+from nc_runner.experiments.pan2023.dataset_complexity.claims import claims
+from nc_runner.experiments.pan2023.dataset_complexity.figures import figures
+from nc_runner.experiments.pan2023.dataset_complexity.measure import RATIO
+from nc_runner.experiments.pan2023.fits import fitting
 from nc_runner.figures.drawing import Drawing
 
+GAP, SCATTER, ENDS = "complexity_gap", "complexity_within_between_trace_ratio", "simplest_against_hardest"
+HOLDS = dict.fromkeys((GAP, SCATTER, ENDS), YES)
+
+
+def at(depth: int, decay: float, **values: Any) -> Edit:
+    """Sets metrics, or the status, of every seed of a teacher's depth (0: conic hull) at a weight decay."""
+
+    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
+        of = point["data.teacher_depth"] if point["data.name"] == "teacher" else 0
+        if (of, point[WD]) == (depth, decay):
+            point |= {key: value for key, value in values.items() if key == "status"}
+            metrics |= {key: value for key, value in values.items() if key != "status"}
+
+    return edit
+
+
+def test_every_claim_holds_where_it_should() -> None:
+    assert verdicts(claims(complexities())) == HOLDS
+
+
+@pytest.mark.parametrize(
+    ("edit", "against"),
+    [
+        (at(3, 5e-3, **{INTRA: 1.1}), {GAP}),  # g 1.3, above 1.25 of conic hull
+        (at(6, 5e-3, **{RATIO: 1e-4}), {SCATTER}),
+        (at(9, 5e-3, **{INTRA: 1.2}), {GAP, ENDS}),
+    ],
+)
+def test_they_alone_fail(edit: Edit, against: set[str]) -> None:
+    assert verdicts(claims(complexities(edit))) == {**HOLDS, **dict.fromkeys(against, NO)}
+
+
+def test_it_is_about_what_can_be_achieved() -> None:
+    """At 5e-4 the order is another, and the best weight decay of each data set decides."""
+    odd = complexities(at(0, 5e-4, **{INTRA: -0.5}))
+    found = {claim.id: claim for claim in claims(odd)}
+    assert {name: claim.verdict for name, claim in found.items()} == HOLDS
+    assert found[GAP].measured.startswith("1.25")
+    assert "on conic hull (weight decay 0.005), 1.2" in found[GAP].measured
+    moved = {claim.id: claim for claim in claims(complexities(at(0, 1e-3, **{INTRA: 1.2})))}
+    assert "on conic hull (weight decay 0.001)" in moved[GAP].measured
+
+
+def test_the_best_has_to_be_found() -> None:
+    """At the largest weight decay tried it may be larger still beyond."""
+    ends = complexities(at(9, 2e-2, status="interpolated", **{INTRA: 0.75}))
+    found = {claim.id: claim for claim in claims(ends)}
+    assert found[GAP].verdict is found[ENDS].verdict is OPEN
+    assert found[GAP].lacks[0].found == "not of teacher of depth 9"
+    assert found[SCATTER].verdict is YES
+
+
+def test_a_point_of_the_grid_that_is_missing_decides_nothing() -> None:
+    table = complexities()
+    part = table.only(~((table.trials[WD] == 1e-3) & (table.trials["data.teacher_depth"] == 9)))
+    whole = verdicts(claims(part))
+    without = verdicts(claims(table.only(table.trials[WD] != 5e-4)))
+    assert without == dict.fromkeys(HOLDS, OPEN)
+    assert whole == HOLDS  # every value is there of each key
+    assert verdicts(claims(table.only(table.trials["data.teacher_depth"] != 9))) == dict.fromkeys(HOLDS, OPEN)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_seeds_than_three_decide_nothing(seeds: int) -> None:
+    assert verdicts(claims(complexities(seeds=seeds))) == dict.fromkeys(HOLDS, OPEN)
+
+
+@pytest.mark.parametrize(
+    ("best", "wrong"),
+    [
+        (BEST, NO),
+        ({0: 1.2, 3: 1.15, 6: 1.1, 9: 1.05}, NO),
+        (dict.fromkeys(BEST, 1.2), YES),
+        ({0: 0.9, 3: 1.1, 6: 1.2, 9: 1.25}, YES),
+        ({0: 1.25, 3: 1.0, 6: 1.1, 9: 0.9}, YES),
+    ],
+)
+def test_both_errors_are_five_percent_at_most(
+    best: dict[int, float], wrong: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FALLS", "ENDS"):
+        monkeypatch.setattr(module, name, without_needs(getattr(module, name)))
+    made, random = complexities(best=best, spread=0), np.random.default_rng(0)
+    whole = module.grid_complete()(made)
+    trend, ends = [], []
+    for _ in range(200):
+        shaken = made.metrics["value"] + 0.03 * random.standard_normal(len(made.metrics)) * (
+            made.metrics["metric"] == INTRA
+        )
+        fits = fitting(Results(made.config, made.trials, made.metrics.assign(value=shaken)))
+        trend.append(module.falls_with_complexity(fits, module.FALLS, "gap", whole).verdict)
+        ends.append(module.simplest_against_hardest(fits, whole).verdict)
+    assert trend.count(wrong) <= 10
+    if best != {0: 1.25, 3: 1.0, 6: 1.1, 9: 0.9}:  # whose ends are in order
+        assert ends.count(wrong) <= 10
+
+
 Draw = Callable[..., dict[str, Drawing]]
-NAMES = ["data.name", "data.teacher_depth", "train.weight_decay"]
-
-
-def complexity(intra: dict[int, float], ratio: dict[int, float]) -> Results:
-    """One trial a data set and weight decay; complexity 0 is the conic hull."""
-    trials, rows = [], []
-    for depth in intra:
-        for decay in (1e-3, 3e-3):
-            trial, name = f"{depth}-{decay}", "teacher" if depth else "conic_hull"
-            trials.append([trial, "interpolated", 0, name, depth or 1, decay, 300, 0.0, 1.0])
-            for metric, value in ((INTRA, intra[depth]), (INTER, -0.2), ("within_between_trace_ratio", ratio[depth])):
-                rows.append([trial, 300, 5, metric, value])
-    return make_results(Config(), NAMES, trials, rows)
-
-
-def verdicts(table: Results) -> list[Verdict]:
-    return [claim.verdict for claim in dataset_complexity.claims(table)]
-
-
-FALLING, RISING = {0: 0.9, 3: 0.8, 6: 0.7}, {0: 0.1, 3: 0.2, 6: 0.3}
-YES, NO, OPEN = Verdict.reproduced, Verdict.not_reproduced, Verdict.undecided
-
-
-@pytest.mark.parametrize(
-    ("intra", "ratio", "expected"),
-    [
-        (FALLING, RISING, [YES, YES, YES]),
-        ({**FALLING, 3: 0.95}, RISING, [NO, YES, YES]),
-        (FALLING, {**RISING, 6: 0.15}, [YES, NO, YES]),
-        (RISING, FALLING, [NO, NO, NO]),
-        ({3: 0.8}, {3: 0.2}, [OPEN, OPEN, OPEN]),
-    ],
-)
-def test_complexity(intra: dict[int, float], ratio: dict[int, float], expected: list[Verdict]) -> None:
-    assert verdicts(complexity(intra, ratio)) == expected
-
-
-@pytest.mark.parametrize(
-    ("counts", "kept", "expected"),
-    [
-        ([2308, 2669, 2607, 2416], 1.0, [YES, YES, YES]),
-        ([2308, 2669, 2606, 2417], 0.9999, [NO, NO, NO]),
-        ([100, 100, 100, 100], 1.0, [OPEN, YES, YES]),
-    ],
-)
-def test_conic_hull(counts: list[int], kept: float, expected: list[Verdict]) -> None:
-    metrics = {f"count_class_{c}": float(n) for c, n in enumerate(counts)}
-    metrics |= {"kept_when_scaled": kept, "kept_when_averaged": kept}
-    rows = [["t", 0, None, metric, value] for metric, value in metrics.items()]
-    table = make_results(Config(), ["data.dim"], [["t", "measured", 0, 16, 0, None, None]], rows)
-    assert [claim.verdict for claim in conic_hull.claims(table)] == expected
 
 
 def test_the_lines_are_the_measures_of_each_data_set(draw: Draw) -> None:
-    figure = draw(dataset_complexity.figures, complexity(FALLING, RISING))["collapse_by_complexity"].figure
+    figure = draw(figures, complexities(seeds=1, spread=0))["collapse_by_complexity"].figure
     intra, inter, ratio = figure.axes
-    for ax, values in ((intra, FALLING), (inter, dict.fromkeys(FALLING, -0.2)), (ratio, RISING)):
-        lines = {line.get_label(): line for line in ax.get_lines()}
-        for depth, label in ((0, "conic hull"), (3, "teacher of depth 3"), (6, "teacher of depth 6")):
-            assert lines[label].get_xdata().tolist() == [1e-3, 3e-3]
-            assert lines[label].get_ydata().tolist() == [values[depth]] * 2
+    decays, below = [5e-4, 1e-3, 3e-3, 5e-3, 1e-2], np.array([0.3, 0.2, 0.05, 0.0, 0.1])
+    for depth, label in ((0, "conic hull"), (3, "teacher of depth 3"), (6, "teacher of depth 6")):
+        g = BEST[depth] - below
+        for ax, values in ((intra, g - 0.2), (inter, np.full(5, -0.2)), (ratio, np.exp(-4 * g))):
+            line = next(line for line in ax.get_lines() if line.get_label() == label)
+            assert line.get_xdata().tolist() == decays
+            np.testing.assert_allclose(line.get_ydata(), values)
     assert intra.get_lines()[-1].get_ydata() == [1, 1]  # dashed, as in the legend
     assert inter.get_lines()[-1].get_ydata() == [-1 / 3, -1 / 3]
     assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "simplex ETF"
 
 
 def test_axes_without_a_trial_that_fits_say_so(draw: Draw) -> None:
-    table = complexity(FALLING, RISING)
-    table.trials["status"] = "underfit"
-    drawing = draw(dataset_complexity.figures, table)["collapse_by_complexity"]
+    table = complexities(lambda point, metrics: point.update(status="underfit"), seeds=1)
+    drawing = draw(figures, table)["collapse_by_complexity"]
     assert all("no trial reaches" in ax.texts[0].get_text() for ax in drawing.figure.axes)
-    assert "Left out: trials with a training accuracy below 0.999, 6 of 6." in drawing.notes
-
-
-def planar(dim: int) -> Results:
-    return make_results(Config(), ["data.dim"], [["t", "measured", 0, dim, 0, None, None]], [])
-
-
-def test_points_cells_and_boundaries_are_those_of_the_data(draw: Draw) -> None:
-    (ax,) = draw(conic_hull.figures, planar(2))["figure_3_2"].figure.axes
-    x, y = (values.numpy()[:1_500] for values in conic_hull_data(10_000, 2, 4))
-    lines = {line.get_label(): np.stack(line.get_data(), 1) for line in ax.get_lines()}
-    for c in range(4):
-        np.testing.assert_allclose(lines[f"class {c}"], x[y == c], rtol=1e-6)
-    cells = ax.get_images()[0].get_array()
-    inside = np.abs(x).max(1) < 2.9
-    column, row = np.rint((x[inside] + 3) / 6 * 800).astype(int).T
-    assert (cells[row, column] == y[inside]).mean() > 0.98  # but for points nearer to a boundary than the grid is fine
-    _, planes = conic_hull.points_and_planes(DataConfig(dim=2))
-    for line, normal in zip(ax.get_lines(), planes, strict=False):
-        np.testing.assert_allclose(np.stack(line.get_data(), 1) @ normal, 0, atol=1e-12)
-
-
-def test_a_run_without_two_dimensions_says_so(draw: Draw) -> None:
-    (ax,) = draw(conic_hull.figures, planar(16))["figure_3_2"].figure.axes
-    assert ax.texts[0].get_text() == "no trial is two-dimensional"
+    assert "Left out: trials with a training accuracy below 0.999, 24 of 24." in drawing.notes

@@ -1,179 +1,176 @@
-"""What Pan 2023 says of Figure 3.1, each statement as a predicate over the trials that fit the training set."""
+"""What Pan 2023 says of Figure 3.1, each statement judged over the trials that fit the training set."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
-import torch
-from torch import Tensor
 
-from nc_runner import theory
-from nc_runner.experiments.base import Claim, Results
-from nc_runner.experiments.pan2023.conjectures import WEIGHT_DECAY, growth_with_weight_decay
+from nc_runner.config.choices import DataName
+from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
+from nc_runner.experiments.needs import (
+    at_paper_sizes,
+    data_is,
+    grid_complete,
+    seeds,
+)
+from nc_runner.experiments.pan2023.comparison import between
+from nc_runner.experiments.pan2023.conjectures import (
+    GROWTH,
+    GROWTH_SEEN,
+    GROWTH_TOLERANCE,
+    INTER,
+    INTRA,
+    growth_with_weight_decay,
+    per_factor_e,
+    with_gap,
+)
+from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured, trained
+from nc_runner.experiments.pan2023.norms import cross_entropy_bound, feature_norm, stationarity
+from nc_runner.experiments.trend import trend
 
-ROUNDING = 1e-6  # relative; the norms and the loss come from float32 features
-BATCHNORM_TOLERANCE = 1e-4  # relative; rounding of float32 features
-STATIONARITY_TOLERANCE = 1e-2  # relative [choice]
-# [choice] Decay times, sum of 2 lambda eta / (1 - momentum), after which a norm has forgotten its start.
-CONVERGED = 10.0
+MARGIN = 0.05  # [choice] of g, of 4/3 at the most: "significantly"
+HIGH_DECAY = 1e-3  # [choice] from where BatchNorm without affine part is compared with none
+FAILS_ABOVE = 5e-3  # without BatchNorm, as the thesis says
+KENDALL = 0.05
+
+FIGURE = (data_is(DataName.teacher), at_paper_sizes("seeds", "model.norm", WEIGHT_DECAY))  # what Figure 3.1 is of
+_FINE = 1 + 1e-9  # of a comparison of weight decays
+
+BATCH_NORM_ORDER = Statement(
+    "batch_norm_order",
+    "g is larger with the affine part of BatchNorm than without",
+    "Collapse is significantly stronger with the affine part of BatchNorm than without it, at all weight decays.",
+    "section 3.1, Figure 3.1",
+    f"at every weight decay at which both fit, the mean of g over seeds is larger by {MARGIN:g} [choice] and the noise",
+    (*FIGURE, seeds(SEEDS), measured(INTRA, INTER)),
+)
+PLAIN_ABOVE_NONE = Statement(
+    "plain_above_none",
+    "g is larger with plain BatchNorm than with none, from 1e-3",
+    f"At weight decays of {HIGH_DECAY:g} and above collapse is stronger with BatchNorm without its affine part than "
+    "without BatchNorm. At smaller ones it is not.",
+    "Figure 3.1, which the thesis does not read so",
+    f"at every weight decay from {HIGH_DECAY:g} [choice] at which both fit, the mean of g over seeds is larger beyond "
+    "noise",
+    BATCH_NORM_ORDER.needs,
+    Kind.ours,
+)
+NO_BATCH_NORM_WORSENS = Statement(
+    "no_batch_norm_worsens",
+    "without BatchNorm, g falls with weight decay",
+    "Without BatchNorm collapse gets worse with weight decay.",
+    "section 3.1, Figure 3.1",
+    "means over seeds fall with weight decay beyond chance (Jonckheere's test) and none lies above that of a smaller "
+    f"weight decay by more than {GROWTH_TOLERANCE:g} [choice] per factor e; such a rise beyond noise counts against it",
+    (*FIGURE, measured(INTRA, INTER)),
+)
+NO_BATCH_NORM_FAILS = Statement(
+    "no_batch_norm_fails",
+    "without BatchNorm, training fails above 0.005",
+    "Without BatchNorm training fails at weight decays above 0.005.",
+    "section 3.1, Figure 3.1",
+    "no such trial fits, that is, each ends below train.target_accuracy or diverges",
+    (*FIGURE, trained(SEEDS)),
+)
+OTHERS_FIT = Statement(
+    "others_fit",
+    "all other settings fit perfectly",
+    "All other settings reach perfect training accuracy.",
+    "section 3.1, Figure 3.1",
+    "every trial fits (train.target_accuracy), but those without BatchNorm above 0.005",
+    (*FIGURE, grid_complete("model.norm", WEIGHT_DECAY), trained(SEEDS)),
+)
 
 
 def claims(results: Results) -> list[Claim]:
     """The claims in the order of the thesis."""
-    final = results.final()
-    final["gap"] = final["min_intra_cosine_uncentred"] - final["max_inter_cosine_uncentred"]
-    perfect = final[final["status"] == "interpolated"]
+    affine = fitting(results, norm="affine")
     return [
-        growth_with_weight_decay(perfect[perfect["model.norm"] == "affine"], "With affine BatchNorm"),
-        batch_norm_order(perfect),
-        no_batch_norm_worsens(perfect),
-        no_batch_norm_fails(final),
-        cross_entropy_bound(perfect, results.config.data.classes),
-        feature_norm(final),
-        stationarity(perfect, results),
+        growth_with_weight_decay(affine, GROWTH, late=True),
+        growth_with_weight_decay(affine, GROWTH_SEEN),
+        norms_compared(results, "affine", "plain", BATCH_NORM_ORDER, 0.0, MARGIN),
+        norms_compared(results, "plain", "none", PLAIN_ABOVE_NONE, HIGH_DECAY, 0.0),
+        no_batch_norm_worsens(fitting(results, norm="none")),
+        no_batch_norm_fails(results),
+        others_fit(results),
+        cross_entropy_bound(fitting(results)),
+        feature_norm(affine),
+        stationarity(affine),
     ]
 
 
-def as_tensor(column: pd.Series[float]) -> Tensor:
-    """A column as a float64 tensor of its own."""
-    return torch.tensor(column.to_numpy(copy=True), dtype=torch.float64)
+def norms_compared(
+    results: Results, better: str, worse: str, statement: Statement, least_decay: float, margin: float
+) -> Claim:
+    """g of one norm above that of another, at every weight decay from the least on at which both fit."""
+    of = {norm: enough_seeds(fitting(results, norm=norm)) for norm in (better, worse)}
+    high, low = (groups(with_gap(of[norm].final()), WEIGHT_DECAY, "gap") for norm in (better, worse))
+    shared = [decay for decay in high if decay in low and decay * _FINE >= least_decay]
+    both = fitting(results)
+    judged = both.only(both.trials[WEIGHT_DECAY].isin(shared) & both.trials["model.norm"].isin([better, worse]))
+    if not shared:
+        return statement.judged(judged, None, f"no weight decay at which {better} and {worse} fit")
+    found = between({f"{d:g}": high[d] for d in shared}, {f"{d:g}": low[d] for d in shared}, margin)
+    said = ", ".join(f"{difference:.3f} at {decay}" for decay, (difference, _) in found.differences.items())
+    least = min(difference for difference, _ in found.differences.values())
+    below = f"; below beyond noise at {', '.join(found.below)}" if found.below else ""
+    measured = f"g of {better} less g of {worse}: {said}{below}"
+    return statement.judged(judged, found.all_above, measured, f"{least:.3f} at the least", [found.told])
 
 
-def gaps(perfect: pd.DataFrame, norm: str) -> pd.Series[float]:
-    """Mean over seeds of g = min intra - max inter (uncentred) at each weight decay."""
-    return perfect[perfect["model.norm"] == norm].groupby(WEIGHT_DECAY)["gap"].mean()
-
-
-def batch_norm_order(perfect: pd.DataFrame) -> Claim:
-    """g with affine BatchNorm is above g with plain BatchNorm, and that is above g without."""
-    by_norm = {norm: gaps(perfect, norm) for norm in ("affine", "plain", "none")}
-    compared, wrong = 0, []
-    for better, worse in (("affine", "plain"), ("plain", "none"), ("affine", "none")):
-        for decay in by_norm[better].index.intersection(by_norm[worse].index):
-            if decay >= 1e-3 * (1 - 1e-9):
-                compared += 1
-                if by_norm[better][decay] <= by_norm[worse][decay]:
-                    wrong.append(
-                        f"{better} {by_norm[better][decay]:.3f} <= {worse} {by_norm[worse][decay]:.3f} at {decay:g}"
-                    )
-    return Claim(
-        "batch_norm_order",
-        "At each weight decay >= 1e-3, g is larger with affine BatchNorm than without its affine part, and larger "
-        "with either than without BatchNorm.",
-        "every comparison of trials with perfect accuracy",
-        f"{compared - len(wrong)} of {compared} comparisons" + (f"; not {'; '.join(wrong)}" if wrong else ""),
-        Claim.judge(not wrong if compared else None),
+def no_batch_norm_worsens(fits: Results) -> Claim:
+    """Without BatchNorm, g falls with weight decay: the trend of -g."""
+    chosen = enough_seeds(fits)
+    table = with_gap(chosen.final())
+    mean = table.groupby(WEIGHT_DECAY)["gap"].mean()
+    lowered = groups(table.assign(lowered=-table["gap"]), WEIGHT_DECAY, "lowered")
+    found = trend(lowered, lambda low, high: GROWTH_TOLERANCE * per_factor_e(low, high) if low > 0 else 0.0)
+    count = int(table["seed"].nunique())
+    enough = Need(
+        "seeds, or an exact test",
+        f"{SEEDS} seeds, or one whose exact Kendall p is below {KENDALL:g}",
+        f"{count} seed{'s' * (count != 1)}, p {found.p:.2g}",
+        count >= SEEDS or found.p < KENDALL,
     )
+    if len(mean) < 3:
+        return NO_BATCH_NORM_WORSENS.judged(chosen, None, f"{len(mean)} weight decays fit, fewer than 3")
+    ends = f"g from {mean.iloc[0]:.3f} at {mean.index[0]:g} to {mean.iloc[-1]:.3f} at {mean.index[-1]:g}"
+    measured = f"{ends}; p {found.p:.2g}; {count} seed{'s' * (count != 1)}"
+    number = f"{mean.iloc[0]:.2f} to {mean.iloc[-1]:.2f}"
+    return NO_BATCH_NORM_WORSENS.judged(chosen, found.rises, measured, number, [enough, found.told])
 
 
-def no_batch_norm_worsens(perfect: pd.DataFrame) -> Claim:
-    """Without BatchNorm, g falls with weight decay."""
-    gap = gaps(perfect, "none")
-    holds, measured = None, "fewer than three weight decays with perfect accuracy"
-    if len(gap) >= 3:
-        correlation = float(pd.Series(gap.index).corr(gap.reset_index(drop=True), method="kendall"))
-        holds = bool(gap.iloc[-1] < gap.iloc[0] and correlation < 0)
-        ends = f"g from {gap.iloc[0]:.3f} at {gap.index[0]:g} to {gap.iloc[-1]:.3f} at {gap.index[-1]:g}"
-        measured = f"{ends}; Kendall's tau {correlation:.2f}"
-    return Claim(
-        "no_batch_norm_worsens",
-        "Without BatchNorm collapse gets worse with weight decay.",
-        "g smaller at the largest weight decay than at the least, Kendall's tau < 0",
-        measured,
-        Claim.judge(holds),
-    )
+def fails_above(results: Results) -> pd.Series[bool]:
+    """Which trials are those that the thesis says fail."""
+    trials = results.trials
+    return (trials["model.norm"] == "none") & (trials[WEIGHT_DECAY] > FAILS_ABOVE * _FINE)
 
 
-def no_batch_norm_fails(final: pd.DataFrame) -> Claim:
-    """Without BatchNorm training fails above 0.005."""
-    without = final[final["model.norm"] == "none"]
-    trials = without[without[WEIGHT_DECAY] > 0.005 * (1 + 1e-9)]
-    fits_below = (without.loc[~without.index.isin(trials.index), "status"] == "interpolated").any()
-    measured = ", ".join(
-        f"diverged at {row.decay:g}" if row.status == "diverged" else f"accuracy {row.accuracy:.4f} at {row.decay:g}"
-        for row in trials.assign(decay=trials[WEIGHT_DECAY]).itertuples()
-    )
-    return Claim(
-        "no_batch_norm_fails",
-        "Without BatchNorm training fails at weight decays above 0.005.",
-        "no trial with perfect training accuracy at 0.007 and 0.01, though there are some at smaller weight decay",
-        (measured or "no such trial") + ("" if fits_below else "; but none is perfect at smaller weight decay either"),
-        Claim.judge(bool((trials["status"] != "interpolated").all()) if len(trials) and fits_below else None),
-    )
-
-
-def cross_entropy_bound(perfect: pd.DataFrame, classes: int) -> Claim:
-    """Cross-entropy is at least m(alpha, beta), the output bias counted as one more feature that is always 1."""
-    squared_beta = (perfect["weight_squared_norm"] + perfect["bias_squared_norm"]) / classes
-    excess = {}
-    for suffix in ("_class_balanced", ""):
-        alpha = (perfect[f"feature_second_moment{suffix}"] + 1) ** 0.5
-        bound = theory.min_cross_entropy(as_tensor(alpha), as_tensor(squared_beta**0.5), classes)
-        excess[suffix] = as_tensor(perfect[f"loss{suffix}"]) / bound - 1
-    holds, measured = None, "no trial with perfect accuracy"
-    if len(perfect):
-        balanced, by_sample = excess["_class_balanced"], excess[""]
-        holds = bool((balanced >= -ROUNDING).all())
-        measured = (
-            f"{int((balanced >= -ROUNDING).sum())} of {len(perfect)} trials, least loss/m - 1 = {balanced.min():.3g}; "
-            f"averages by sample: {int((by_sample >= -ROUNDING).sum())} of {len(perfect)}, {by_sample.min():.3g}"
-        )
-    return Claim(
-        "cross_entropy_bound",
-        "Cross-entropy is at least m(alpha, beta) (the bound of Theorem 2.3.1). It is stated for balanced classes; "
-        "these are not quite, so every class is given equal weight in the averages.",
-        f"loss >= m in every perfect trial, to {ROUNDING:g} relative",
-        measured,
-        Claim.judge(holds),
-    )
-
-
-def feature_norm(final: pd.DataFrame) -> Claim:
-    """Proposition 2.2.1 with its bias: BatchNorm fixes the features' mean squared norm."""
-    trials = final[(final["model.norm"] == "affine") & (final["status"] != "diverged")]
-    holds, measured = None, "no trial with affine BatchNorm"
-    if len(trials):
-        moment = trials["feature_second_moment_batch"]
-        with_eps = (moment / (trials["gamma_squared_norm_with_eps"] + trials["beta_squared_norm"]) - 1).abs()
-        without = (moment / (trials["gamma_squared_norm"] + trials["beta_squared_norm"]) - 1).abs()
-        finite = bool(np.isfinite(with_eps).all() and np.isfinite(without).all())
-        holds = bool((with_eps <= BATCHNORM_TOLERANCE).all()) if finite else None
-        measured = "not finite in some trials"
-        if finite:
-            measured = (
-                f"largest relative difference {with_eps.max():.1g} over {len(trials)} trials; with epsilon taken as 0, "
-                f"{without.max():.2g}, at weight decay {trials[WEIGHT_DECAY].to_numpy()[without.argmax()]:g}"
-            )
-    return Claim(
-        "feature_norm",
-        "Behind BatchNorm in train mode, mean ||h||^2 = ||gamma||^2 + ||beta||^2 (Proposition 2.2.1, with bias). "
-        "It leaves out BatchNorm's epsilon: with it each gamma^2 counts v/(v + eps), v the channel's variance.",
-        f"with epsilon, to {BATCHNORM_TOLERANCE:g} relative in every trial, the training set as one batch",
-        measured,
-        Claim.judge(holds),
-    )
-
-
-def stationarity(perfect: pd.DataFrame, results: Results) -> Claim:
-    """At a stationary point under weight decay ||W_L||^2 = ||gamma||^2 + ||beta||^2 [derived]."""
-    train, samples = results.config.train, results.config.data.samples
-    steps = -(-samples // min(train.batch_size or samples, samples))
-    step_sizes = [
-        train.learning_rate * train.lr_gamma ** sum(e >= m * train.epochs for m in train.lr_milestones)
-        for e in range(train.epochs)
+def no_batch_norm_fails(results: Results) -> Claim:
+    """Without BatchNorm training fails above 0.005, and fits at some smaller weight decay."""
+    done = results.only(results.trials["status"] != "unfinished")
+    without = done.only(done.trials["model.norm"] == "none")
+    above = without.only(fails_above(without))
+    fit_below = int((without.trials.loc[~fails_above(without), "status"] == "interpolated").sum())
+    below = Need("fits below", "a trial that fits at a smaller weight decay", f"{fit_below}", fit_below > 0)
+    rows = above.trials.sort_values([WEIGHT_DECAY, "seed"])
+    reached = [
+        f"diverged at {decay:g}" if status == "diverged" else f"accuracy {accuracy:.4f} at {decay:g}"
+        for status, accuracy, decay in zip(rows["status"], rows["accuracy"], rows[WEIGHT_DECAY], strict=True)
     ]
-    decay_times = 2 * perfect[WEIGHT_DECAY] * sum(step_sizes) * steps / (1 - train.momentum)
-    trials = perfect[(perfect["model.norm"] == "affine") & (decay_times >= CONVERGED)]
-    holds, measured = None, "no trial trained for that long"
-    if len(trials):
-        error = (trials["weight_squared_norm"] / (trials["gamma_squared_norm"] + trials["beta_squared_norm"]) - 1).abs()
-        holds = bool((error <= STATIONARITY_TOLERANCE).all())
-        measured = f"largest relative difference {error.max():.2g} over {len(trials)} trials"
-        measured += f", weight decay {trials[WEIGHT_DECAY].min():g} and up"
-    return Claim(
-        "stationarity",
-        "At the end ||W_L||^2 = ||gamma||^2 + ||beta||^2, as at any stationary point [derived, ours].",
-        f"to {STATIONARITY_TOLERANCE:g} relative, in trials trained for {CONVERGED:g} decay times or more",
-        measured,
-        Claim.judge(holds),
-    )
+    fitted = int((rows["status"] == "interpolated").sum())
+    holds = fitted == 0 if len(rows) else None
+    number = f"{len(rows) - fitted} of {len(rows)} fail"
+    whole = grid_complete(WEIGHT_DECAY)(without)
+    return NO_BATCH_NORM_FAILS.judged(above, holds, ", ".join(reached) or "no such trial", number, [below, whole])
+
+
+def others_fit(results: Results) -> Claim:
+    """Every setting but those fits, with how many reach accuracy 1 to the last sample."""
+    done = results.only(results.trials["status"] != "unfinished")
+    others = done.only(~fails_above(done))
+    fits = others.trials["status"] == "interpolated"
+    exact = int((others.trials["accuracy"] == 1).sum())
+    target = results.config.train.target_accuracy
+    measured = f"{fits.sum()} of {len(fits)} reach {target:g}, {exact} of {len(fits)} reach 1"
+    holds = bool(fits.all()) if len(fits) else None
+    return OTHERS_FIT.judged(others, holds, measured, f"{fits.sum()} of {len(fits)} fit")

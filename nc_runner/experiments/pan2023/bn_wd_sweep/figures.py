@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from nc_runner import theory
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
-from nc_runner.experiments.pan2023.conjectures import WEIGHT_DECAY
+from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREEN, GREY, ORANGE
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
-from nc_runner.experiments.pan2023.conjectures import DEPTH_EPS, INTER, INTRA, NCC, WEIGHT_DECAY, effective_depths
+from nc_runner.experiments.pan2023.conjectures import DEPTH_EPS, INTER, INTRA, NCC, effective_depths
+from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREEN, GREY, ORANGE, PURPLE
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase

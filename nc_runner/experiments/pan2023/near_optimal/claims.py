@@ -1,40 +1,110 @@
-"""What follows from Theorem 2.3.1 of Pan 2023, judged at every epoch measured."""
+"""What follows from Theorem 2.3.1 of Pan 2023, judged at every epoch measured of the trials that fit."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pandas as pd
 
-from nc_runner.experiments.base import Claim, Results
+from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
+from nc_runner.experiments.needs import finished
+from nc_runner.experiments.pan2023.fits import LEVELS, WEIGHT_DECAY, fitting, measured
 
 # [choice] What a loss, alpha beta and a cosine in float64 may be wrong by: sums of numbers of order 10, each to 1e-15.
 ROUNDING = 1e-14
 FITTED_EPS = (1e2 * ROUNDING, 1e-3)  # [choice] where the slopes are fitted: near the optimum, clear of rounding
 FITTED_DECADES = 2.0  # [choice] least range of eps for a slope
-THEOREM_SLOPE = 0.5  # of 1 - intra against eps in the theorem's bound
+INTRA_EXPONENT = 1 / 2  # of eps in the theorem's bound on 1 - intra
+PAIRS_EXPONENT = 1 / 6  # and in that on inter + 1/(C-1)
+SLOPE_NOISE = 0.02  # [choice] by which a slope may miss an exponent that it has
+
+_WINDOW = f"fitted where {FITTED_EPS[0]:g} <= eps <= {FITTED_EPS[1]:g} [choice]"
+_ROUNDS = "intra_cosine_lower_bound", "min_intra_cosine_augmented"
+
+LEAST_CROSS_ENTROPY = Statement(
+    "least_cross_entropy",
+    "cross-entropy is at least m(alpha, beta) at every epoch",
+    "Cross-entropy is at least m(alpha, beta), so eps = CE - m >= 0, at every epoch of networks and free features.",
+    "Theorem 2.3.1, premise; weights of the classes and bias derived",
+    f"eps >= 0 at every point, to {ROUNDING:g}",
+    (finished, measured("eps")),
+)
+BOUND_HOLDS = Statement(
+    "bound_holds",
+    "the theorem's bound on min intra holds where it bites",
+    "Where it is not vacuous, the bound of Theorem 2.3.1 holds: min intra >= "
+    "1 - 8 ((C-1)/(C alpha beta)) sqrt(2 eps (1-delta)/(Lam delta)), delta = 1/C.",
+    "Theorem 2.3.1, (2.20), with the constants of its proof",
+    "at every point with a positive bound",
+    (finished, measured("eps", *_ROUNDS)),
+)
+NC3_HOLDS = Statement(
+    "nc3_bound_holds",
+    "the theorem's bound on NC3 holds where it bites",
+    "Where it is not vacuous, the theorem's bound on the cosine of a classifier row with the mean of its class's unit "
+    "features holds: >= 1 - 2 ((C-1)/(C alpha beta)) sqrt(2 eps (1-delta)/(Lam delta)), delta = 1/C.",
+    "Theorem 2.3.1, (2.21); the constant 2, a quarter of that of min intra, derived from the same steps of the proof",
+    "at every point with a positive bound",
+    (finished, measured("eps", "intra_cosine_lower_bound", "min_duality_cosine_augmented")),
+    Kind.derived,
+)
+VACUOUS = Statement(
+    "vacuous_for_networks",
+    "of a trained network the theorem says nothing",
+    "Of a trained network the theorem says nothing: eps is orders of magnitude above the least at which the bound is "
+    "vacuous, whatever the weight decay and the epoch. So with the constants of the proof, and so with those of the "
+    "remark under it, 1 - min intra <= (e^(C alpha beta/(C-1))/(alpha beta)) sqrt(eps/delta).",
+    "Theorem 2.3.1 and the remark under it; the reading is ours",
+    "by both, the bound is at most 0 at every point of every network that fits",
+    (finished, measured("eps", "vacuous_eps", "alpha", "beta")),
+    Kind.ours,
+)
+INTRA_RATE = Statement(
+    "intra_collapses_with_eps",
+    "free features: 1 - min intra falls as eps^(1/2) or faster",
+    "As eps goes to 0, min intra goes to 1 in the layer-peeled model, at least as fast as the theorem's bound.",
+    "Theorem 2.3.1, exponent 1/2 of eps",
+    f"1 - min intra ~ eps^a, a >= 1/2 less {SLOPE_NOISE:g} [choice], in every trial; {_WINDOW}",
+    (finished, measured("eps", "min_intra_cosine_augmented")),
+)
+PAIRS_RATE = Statement(
+    "pairs_collapse_with_eps",
+    "free features: max inter + 1/(C-1) falls as eps^(1/6)",
+    "As eps goes to 0, max inter goes to -1/(C-1) in the layer-peeled model, at least as fast as the theorem's bound.",
+    "Theorem 2.3.1, exponent 1/6 of eps for pairs",
+    f"max inter + 1/(C-1) ~ eps^b, b >= 1/6 less {SLOPE_NOISE:g} [choice], in every trial; {_WINDOW}",
+    (finished, measured("eps", "max_inter_cosine_augmented")),
+)
 
 
 def claims(results: Results) -> list[Claim]:
-    """The premise, the bound, how far trained networks are from it, and collapse as eps goes to 0."""
-    table = probes(results)
-    networks, free = (table[table["model.name"] == name] for name in ("mlp", "free_features"))
+    """The premise, the bounds, how far trained networks are from them, and collapse as eps goes to 0."""
+    fits = fitting(results)
+    networks, free = fitting(results, model="mlp"), fitting(results, model="free_features")
     return [
-        least_cross_entropy(table),
-        bound_holds(table),
+        least_cross_entropy(fits),
+        bound_holds(fits, BOUND_HOLDS, "intra_gap", 1.0),
+        bound_holds(fits, NC3_HOLDS, "nc3_gap", 0.25),
         vacuous_for_networks(networks),
-        collapse_with_eps(free, results.config.data.classes),
+        collapse_with_eps(free, INTRA_RATE, "intra_gap", INTRA_EXPONENT),
+        collapse_with_eps(free, PAIRS_RATE, "inter_gap", PAIRS_EXPONENT),
     ]
 
 
 def probes(results: Results) -> pd.DataFrame:
     """One row a trial and epoch: the columns of the trials' table and every metric, where eps is defined.
 
-    ``intra_gap`` is 1 - min intra, ``inter_gap`` max inter + 1/(C-1), both of the augmented features.
+    ``intra_gap`` is 1 - min intra, ``inter_gap`` max inter + 1/(C-1), ``nc3_gap`` 1 - the least cosine of a classifier
+    row, all of the augmented features; NaN where it was not measured.
     """
-    table = results.by_epoch().dropna(subset=["eps"])
-    table["alpha_beta"] = table["alpha"] * table["beta"]
-    table["intra_gap"] = 1 - table["min_intra_cosine_augmented"]
-    table["inter_gap"] = table["max_inter_cosine_augmented"] + 1 / (results.config.data.classes - 1)
+    table = results.by_epoch()
+    table = table.dropna(subset=["eps"]) if "eps" in table else table.iloc[:0].assign(eps=0.0)
+    absent = pd.Series(np.nan, table.index)
+    table["alpha_beta"] = table.get("alpha", absent) * table.get("beta", absent)
+    table["intra_gap"] = 1 - table.get("min_intra_cosine_augmented", absent)
+    table["inter_gap"] = table.get("max_inter_cosine_augmented", absent) + 1 / (results.config.data.classes - 1)
+    table["nc3_gap"] = 1 - table.get("min_duality_cosine_augmented", absent)
     return table.reset_index(drop=True)
 
 
@@ -43,74 +113,69 @@ def last_probes(table: pd.DataFrame) -> pd.DataFrame:
     return table.loc[table.groupby("trial")["epoch"].idxmax()]
 
 
-def least_cross_entropy(table: pd.DataFrame) -> Claim:
+def least_cross_entropy(fits: Results) -> Claim:
     """Cross-entropy >= m(alpha, beta), without which there is no eps."""
-    holds, measured = None, "nothing measured"
-    if len(table):
-        holds = bool((table["eps"] >= -ROUNDING).all())
-        measured = (
-            f"{int((table['eps'] >= -ROUNDING).sum())} of {len(table)} points; least eps {table['eps'].min():.2g}"
+    table = probes(fits)
+    if table.empty:
+        return LEAST_CROSS_ENTROPY.judged(fits, None, "nothing measured of a trial that fits")
+    kept = int((table["eps"] >= -ROUNDING).sum())
+    said = f"{kept} of {len(table)} points"
+    least = f"; least eps {table['eps'].min():.2g}"
+    return LEAST_CROSS_ENTROPY.judged(fits, kept == len(table), said + least, said)
+
+
+def bound_holds(fits: Results, statement: Statement, gap: str, factor: float) -> Claim:
+    """One of the theorem's bounds, ``factor`` times as far from 1 as that on min intra, where it is not vacuous."""
+    table = probes(fits)
+    if table.empty or "intra_cosine_lower_bound" not in table or table[gap].isna().all():
+        return statement.judged(fits, None, "nothing measured of a trial that fits")
+    table["allowed"] = factor * (1 - table["intra_cosine_lower_bound"])
+    biting = table[table["allowed"] < 1]
+    if biting.empty:
+        return statement.judged(fits, None, "the bound is vacuous at every point")
+    kept = int((biting[gap] <= biting["allowed"] + ROUNDING).sum())
+    said = f"{kept} of {len(biting)} points"
+    measured = (
+        f"{said}, alpha beta {biting['alpha_beta'].min():.2g} to {biting['alpha_beta'].max():.2g}, eps up to "
+        f"{biting['eps'].max():.2g}; the distance from 1 is at most {(biting[gap] / biting['allowed']).max():.2g} of "
+        "what the bound allows"
+    )
+    return statement.judged(fits, kept == len(biting), measured, said)
+
+
+def remark_vacuous_eps(alpha_beta: pd.Series[float], classes: int) -> pd.Series[float]:
+    """The least eps at which the remark's bound says nothing, its constant taken as 1, delta = 1/C."""
+    exponent = 2 * classes / (classes - 1)
+    return alpha_beta.map(lambda product: product**2 * math.exp(-exponent * product) / classes)
+
+
+def vacuous_for_networks(networks: Results) -> Claim:
+    """The bound is vacuous for trained networks, and by how much, by the proof's constants and by the remark's."""
+    table = probes(networks)
+    if table.empty or "vacuous_eps" not in table:
+        return VACUOUS.judged(networks, None, "no network that fits")
+    table["remark_vacuous_eps"] = remark_vacuous_eps(table["alpha_beta"], networks.config.data.classes)
+    counts, said, least = [], [], []
+    for column, name in (("vacuous_eps", "the proof's constants"), ("remark_vacuous_eps", "the remark's")):
+        counts.append(int((table["eps"] >= table[column]).sum()))
+        final = orders_too_large(table, column).sort_values("orders").to_dict("records")
+        ends = ", ".join(
+            f"eps {row['eps']:.2g} at alpha beta {row['alpha_beta']:.3g} where {row[column]:.1g} is needed "
+            f"({row['orders']:.1f} orders of magnitude)"
+            for row in final[:: max(len(final) - 1, 1)]
         )
-    return Claim(
-        "least_cross_entropy",
-        "Cross-entropy is at least m(alpha, beta), so eps = CE - m >= 0, at every epoch of networks and free features.",
-        f"eps >= 0 at every point, to {ROUNDING:g}",
-        measured,
-        Claim.judge(holds),
-    )
+        least.append(f"{final[0]['orders']:.1f}")
+        said.append(f"by {name} vacuous at {counts[-1]} of {len(table)} points; after training {ends}")
+    holds = all(count == len(table) for count in counts)
+    decays = networks.trials[WEIGHT_DECAY].nunique()
+    several = Need("weight decays", f"{LEVELS} or more", f"{decays}", decays >= LEVELS)
+    return VACUOUS.judged(networks, holds, "; ".join(said), f"{' or '.join(least)} orders at the least", [several])
 
 
-def bound_holds(table: pd.DataFrame) -> Claim:
-    """The theorem's bound, where it is not vacuous."""
-    biting = table[table["intra_cosine_lower_bound"] > 0]
-    holds, measured = None, "the bound is vacuous at every point"
-    if len(biting):
-        allowed = 1 - biting["intra_cosine_lower_bound"]
-        kept = biting["intra_gap"] <= allowed + ROUNDING
-        holds = bool(kept.all())
-        ratio = biting["intra_gap"] / allowed
-        measured = (
-            f"{int(kept.sum())} of {len(biting)} points, alpha beta {biting['alpha_beta'].min():.2g} to "
-            f"{biting['alpha_beta'].max():.2g}, eps up to {biting['eps'].max():.2g}; 1 - min intra is at most "
-            f"{ratio.max():.2g} of what the bound allows"
-        )
-    return Claim(
-        "bound_holds",
-        "Where it is not vacuous, the bound of Theorem 2.3.1 holds: min intra >= "
-        "1 - 8 ((C-1)/(C alpha beta)) sqrt(2 eps (1-delta)/(Lam delta)), delta = 1/C.",
-        "at every point with a positive bound",
-        measured,
-        Claim.judge(holds),
-    )
-
-
-def vacuous_for_networks(networks: pd.DataFrame) -> Claim:
-    """The bound is vacuous for trained networks, and by how much [derived, ours]."""
-    holds, measured = None, "no network measured"
-    if len(networks):
-        vacuous = networks["eps"] >= networks["vacuous_eps"]
-        holds = bool(vacuous.all())
-        measured = f"vacuous at {int(vacuous.sum())} of {len(networks)} points"
-        if final := orders_too_large(networks).sort_values("orders").to_dict("records"):
-            measured += "; after training " + ", ".join(
-                f"eps {row['eps']:.2g} at alpha beta {row['alpha_beta']:.3g} where {row['vacuous_eps']:.1g} is needed "
-                f"({row['orders']:.1f} orders of magnitude)"
-                for row in final[:: max(len(final) - 1, 1)]
-            )
-    return Claim(
-        "vacuous_for_networks",
-        "Of a trained network the theorem says nothing: eps is orders of magnitude above the least at which the bound "
-        "is vacuous, whatever the weight decay and the epoch [derived, ours].",
-        "the bound is at most 0 at every point",
-        measured,
-        Claim.judge(holds),
-    )
-
-
-def orders_too_large(networks: pd.DataFrame) -> pd.DataFrame:
-    """The last row of each network with perfect training accuracy, ``orders`` = log10(eps / vacuous_eps)."""
+def orders_too_large(networks: pd.DataFrame, needed: str = "vacuous_eps") -> pd.DataFrame:
+    """The last row of each network with perfect training accuracy, ``orders`` = log10 of eps over the needed one."""
     final = last_probes(networks[networks["status"] == "interpolated"])
-    return final.assign(orders=np.log10(final["eps"].clip(lower=ROUNDING) / final["vacuous_eps"]))
+    return final.assign(orders=np.log10(final["eps"].clip(lower=ROUNDING) / final[needed]))
 
 
 def slope(rows: pd.DataFrame, gap: str) -> float:
@@ -122,25 +187,21 @@ def slope(rows: pd.DataFrame, gap: str) -> float:
     return float(np.polyfit(np.log10(rows["eps"]), np.log10(rows[gap]), 1)[0])
 
 
-def collapse_with_eps(free: pd.DataFrame, classes: int) -> Claim:
+def collapse_with_eps(free: Results, statement: Statement, gap: str, exponent: float) -> Claim:
     """Free features collapse as eps falls, at the theorem's rate or faster."""
-    slopes = {gap: [slope(rows, gap) for _, rows in free.groupby("trial")] for gap in ("intra_gap", "inter_gap")}
-    intra, inter = (np.array([value for value in values if not np.isnan(value)]) for values in slopes.values())
-    holds, measured = None, "no free features with enough range of eps"
-    if len(intra) and len(inter):
-        holds = bool(intra.min() >= THEOREM_SLOPE and inter.min() > 0)
-        reached = free["intra_gap"].where(free["eps"].between(*FITTED_EPS)).min()
-        measured = (
-            f"1 - min intra ~ eps^a with a from {intra.min():.2f} to {intra.max():.2f}; "
-            f"max inter + 1/{classes - 1} ~ eps^b with b from {inter.min():.2f} to {inter.max():.2f} "
-            f"({len(intra)} trials); least 1 - min intra fitted {reached:.1g}"
-        )
-    low, high = FITTED_EPS
-    return Claim(
-        "collapse_with_eps",
-        "As eps goes to 0, min intra goes to 1 and max inter to -1/(C-1) in the layer-peeled model.",
-        f"a >= {THEOREM_SLOPE:g}, as in the theorem's bound, and b > 0, in every trial; fitted where {low:g} <= eps <= "
-        f"{high:g} [choice]",
-        measured,
-        Claim.judge(holds),
+    table = probes(free)
+    slopes = np.array([slope(rows, gap) for _, rows in table.groupby("trial")])
+    fitted = slopes[~np.isnan(slopes)]
+    window = Need(
+        "its window could be fitted",
+        f"{FITTED_DECADES:g} decades of eps in it, in every trial",
+        f"{len(fitted)} of {len(slopes)} trials",
+        0 < len(fitted) == len(slopes),
     )
+    if len(fitted) == 0:
+        return statement.judged(free, None, "no free features with enough range of eps", needs=[window])
+    reached = table[gap].where(table["eps"].between(*FITTED_EPS)).min()
+    range_of = f"exponents {fitted.min():.2f} to {fitted.max():.2f} ({len(fitted)} trials)"
+    measured = f"{range_of}; least distance fitted {reached:.1g}"
+    holds = bool((fitted >= exponent - SLOPE_NOISE).all())
+    return statement.judged(free, holds, measured, f"{fitted.min():.2f} at the least", [window])

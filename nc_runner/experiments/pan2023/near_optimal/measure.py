@@ -24,7 +24,8 @@ def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> It
     A bias b is taken in as one more feature, s, with b/s for its weights, which leaves the logits as they are for any
     s > 0. The thesis has s = 1; here s^2 = alpha_h ||b||/||W||, which makes alpha beta, and with it the excess over
     m(alpha, beta), least: alpha beta = (alpha_h ||W||_F + ||b||)/sqrt(C) [derived]. ``augmented`` cosines are those of
-    the features with s appended; without a bias s = 0.
+    the features with s appended; without a bias s = 0. ``min_duality_cosine_augmented`` is the least cosine of a row of
+    the weights, b/s appended, with the mean of its class's unit features, as the theorem's proof has it.
     """
     assert network is not None
     last = network.depth - 1
@@ -49,6 +50,10 @@ def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> It
         inter = metrics.inter_class_cosine(of, y, centred=False)
         pairs = ~torch.eye(inter.shape[-1], dtype=torch.bool, device=inter.device)
         yield last, f"max_inter_cosine_{convention}", inter[:, pairs].amax(-1)
+    rows = torch.cat([weight, (bias / appended[:, None]).where(appended[:, None] > 0, 0.0)[..., None]], -1)
+    of_unit = augmented / torch.linalg.vector_norm(augmented, dim=-1, keepdim=True)
+    duality = metrics.self_duality_cosine(rows, of_unit, y, centred=False)
+    yield last, "min_duality_cosine_augmented", duality.amin(-1)
     yield last, "appended_feature", appended
     for name, value in (*fit.items(), ("alpha", alpha), ("beta", beta)):
         yield None, name, value

@@ -1,0 +1,117 @@
+"""What section 1.4 of Pan 2023 and Pan and Cao 2023 say of complexity, judged on the best over weight decays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from nc_runner.experiments.base import Claim, Need, Results, Statement
+from nc_runner.experiments.needs import grid_complete, seeds
+from nc_runner.experiments.pan2023.comparison import between
+from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
+from nc_runner.experiments.pan2023.dataset_complexity.measure import DEPTH, NAME, RATIO, with_complexity
+from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured
+from nc_runner.experiments.trend import trend
+
+_NEEDS = (seeds(SEEDS), measured(INTRA, INTER, RATIO))
+FALLS = Statement(
+    "complexity_gap",
+    "the simpler the data, the larger the best g",
+    "The lower the complexity of the data's distribution, the more collapse networks can achieve: from conic hull to "
+    "teachers of depth 3, 6 and 9, in g = min intra - max inter.",
+    "section 1.4; Pan and Cao (2023)",
+    "the best over weight decays of the mean of g over seeds falls from each data set to the next, and beyond chance "
+    "(Jonckheere's test); a rise beyond noise counts against it",
+    _NEEDS,
+)
+RATIO_RISES = Statement(
+    "complexity_within_between_trace_ratio",
+    "the simpler the data, the smaller the best scatter",
+    "The lower the complexity of the data's distribution, the more collapse networks can achieve: from conic hull to "
+    "teachers of depth 3, 6 and 9, in tr S_W / tr S_B.",
+    "section 1.4; Pan and Cao (2023)",
+    "as for g, of log(tr S_B / tr S_W)",
+    _NEEDS,
+)
+ENDS = Statement(
+    "simplest_against_hardest",
+    "the simplest data collapse further than the most complex",
+    "Networks can achieve more collapse on the simplest data set than on the most complex one.",
+    "section 1.4; Pan and Cao (2023)",
+    "the best over weight decays of the mean of g over seeds is larger beyond noise",
+    _NEEDS,
+)
+
+
+def claims(results: Results) -> list[Claim]:
+    """The best of each data set over its weight decays falls with complexity, in g and in the trace ratio."""
+    fits, whole = fitting(results), grid_complete()(results)
+    return [
+        falls_with_complexity(fits, FALLS, "gap", whole),
+        falls_with_complexity(fits, RATIO_RISES, "log_ratio", whole),
+        simplest_against_hardest(fits, whole),
+    ]
+
+
+def best(fits: Results, metric: str) -> pd.DataFrame:
+    """The trials of each data set at the weight decay with the largest mean of a metric over seeds."""
+    table = with_complexity(enough_seeds_of_each(fits).final())
+    if metric == "log_ratio":  # of scatter between to within the classes, so that more is more collapse
+        table = table.assign(
+            log_ratio=-np.log(table[RATIO].clip(lower=np.finfo(float).tiny)) if RATIO in table else 0.0
+        )
+    mean = table.groupby(["complexity", WEIGHT_DECAY])[metric].mean()
+    at = mean.dropna().groupby(level=0).idxmax().tolist()
+    chosen = [pair in at for pair in zip(table["complexity"], table[WEIGHT_DECAY], strict=True)]
+    return table[pd.Series(chosen, table.index, dtype=bool)]
+
+
+def enough_seeds_of_each(fits: Results) -> Results:
+    """Of each data set the weight decays at which enough seeds fit."""
+    kept: set[str] = set()
+    for _, rows in fits.trials.groupby([NAME, DEPTH]):
+        kept |= set(enough_seeds(fits.only(fits.trials["id"].isin(rows["id"]))).trials["id"])
+    return fits.only(fits.trials["id"].isin(kept))
+
+
+def bracketed(fits: Results, chosen: pd.DataFrame) -> Need:
+    """Whether each data set's best weight decay is less than the largest that was tried, so that more is not better."""
+    largest = max((float(value) for value in fits.grid.get(WEIGHT_DECAY, [])), default=math.inf)
+    at_the_end = sorted(set(chosen.loc[chosen[WEIGHT_DECAY] >= largest * (1 - 1e-9), "name"]))
+    required = "each data set's best weight decay below the largest tried"
+    return Need(
+        "best weight decay found", required, f"not of {', '.join(at_the_end)}" if at_the_end else "all", not at_the_end
+    )
+
+
+def falls_with_complexity(fits: Results, statement: Statement, metric: str, whole: Need) -> Claim:
+    """The trend of the best over falling complexity."""
+    chosen = best(fits, metric)
+    judged = fits.only(fits.trials["id"].isin(chosen["id"]))
+    mean = chosen.groupby("complexity")[metric].mean()
+    if len(mean) < 3:
+        return statement.judged(judged, None, f"{len(mean)} data sets with a trial that fits, fewer than 3")
+    found = trend(groups(chosen.assign(simplicity=-chosen["complexity"]), "simplicity", metric), lambda low, high: 0.0)
+    said = [
+        f"{rows[metric].mean():.3f} on {rows['name'].iloc[0]} (weight decay {rows[WEIGHT_DECAY].iloc[0]:g})"
+        for _, rows in chosen.groupby("complexity")
+    ]
+    number = " > ".join(f"{value:.2f}" for value in mean) if mean.is_monotonic_decreasing else f"{mean.iloc[0]:.2f} ..."
+    needs = [found.told, bracketed(fits, chosen), whole]
+    return statement.judged(judged, found.rises, f"{', '.join(said)}; p {found.p:.2g}", number, needs)
+
+
+def simplest_against_hardest(fits: Results, whole: Need) -> Claim:
+    """The simplest and the most complex data set alone, as neighbours may be too close to tell apart."""
+    chosen = best(fits, "gap")
+    ends = [chosen["complexity"].min(), chosen["complexity"].max()]
+    judged = fits.only(fits.trials["id"].isin(chosen.loc[chosen["complexity"].isin(ends), "id"]))
+    if chosen["complexity"].nunique() < 2:
+        return ENDS.judged(judged, None, "fewer than two data sets with a trial that fits")
+    simple, complex_ = (sorted(chosen.loc[chosen["complexity"] == end, "gap"].tolist()) for end in ends)
+    found = between({"best": simple}, {"best": complex_})
+    said = f"{np.mean(simple):.3f} against {np.mean(complex_):.3f}"
+    needs = [found.told, bracketed(fits, chosen), whole]
+    return ENDS.judged(judged, found.all_above, said, said, needs)
