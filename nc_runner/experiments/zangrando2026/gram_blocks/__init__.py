@@ -13,6 +13,5 @@ EXPERIMENT = Experiment(
     figures=figures.figures,
     claims=claims.claims,
     headline=("within_block_share", "mean_abs_class_cosine"),
-    warnings=deep.undecayed,
     check=deep.check,
 )

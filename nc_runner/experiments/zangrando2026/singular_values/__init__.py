@@ -12,7 +12,6 @@ EXPERIMENT = Experiment(
     measure=measure.measure,
     figures=figures.figures,
     claims=claims.claims,
-    headline=("objective", "relative_gradient"),
-    warnings=deep.undecayed,
+    headline=("objective", "least_relative_gradient"),
     check=deep.check_orthonormal_inputs,
 )
