@@ -21,7 +21,8 @@ from nc_runner.experiments.base import Measurement
 from nc_runner.models import MLP, ResidualMLP
 
 WITHIN = 1e-4  # [choice] of the layer's mean |z|: pre-activations nearer to 0 count as on the kink
-STEPS = 300  # [choice] of projected gradient at most; the last hundred change little
+STEPS = 300  # [choice] of projected gradient at most
+PATIENCE, GAIN = 20, 0.01  # [choice] it ends when so many steps lower no trial's squared norm by this share
 FAR = 10.0  # [choice] of a network in training the loss's gradient is far larger than the penalty's; no kink's doing
 
 
@@ -86,7 +87,8 @@ def _search(backward: _Backward, slopes: Tensor, free: Tensor, negative: float, 
 
     best, gradient = value_and_gradient(slopes)
     rate = 1 / gradient.abs().amax(1, keepdim=True)  # the first step moves the steepest slope from end to end
-    for _ in range(steps):
+    before = best
+    for done in range(1, steps + 1):
         moved = slopes - rate.nan_to_num(0.0, 0.0, 0.0) * gradient
         moved = moved.clamp(negative, 1.0).where(free, slopes)
         value, new = value_and_gradient(moved)
@@ -94,8 +96,10 @@ def _search(backward: _Backward, slopes: Tensor, free: Tensor, negative: float, 
         curvature = (step * change).sum(1, keepdim=True)
         rate = torch.where(curvature > 0, step.square().sum(1, keepdim=True) / curvature, 2 * rate)
         best, slopes, gradient = torch.minimum(best, value), moved, new
-        if not step.any():
-            break
+        if done % PATIENCE == 0:
+            if not (best < (1 - GAIN) * before).any():
+                break
+            before = best
     return best
 
 
