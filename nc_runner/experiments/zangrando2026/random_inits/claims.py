@@ -125,9 +125,10 @@ def falls(statement: Statement, results: Results, table: pd.DataFrame, metric: s
 
 def same_objective(results: Results) -> Claim:
     """How far apart the objectives after training are."""
-    objective = results.final()["objective"]
-    if len(objective) < 2:
+    final = results.final()
+    if len(final) < 2:
         return SAME_OBJECTIVE.judged(results, None, "fewer than two trials")
+    objective = final["objective"]
     near = int((objective <= (1 + NEAR) * objective.min()).sum())
     return SAME_OBJECTIVE.judged(
         results,
