@@ -118,6 +118,8 @@ def attained(results: Results, table: pd.DataFrame) -> Claim:
     fresh = table[~table["trained"]]
     if fresh.empty:
         return SHARP.judged(results, None, "no untrained network")
+    if not np.isfinite(table["rank"]).all():  # it equals nothing, and would count against
+        return SHARP.judged(results, None, "a rank that is not finite")
     share = float((fresh["rank"] == fresh["most"]).mean())
     by_layer = ", ".join(
         f"{layer}: {(of['rank'] == of['most']).mean():.0%}" for layer, of in table[table["trained"]].groupby("layer")

@@ -84,7 +84,9 @@ def claims(results: Results) -> list[Claim]:
 
 def bounds(results: Results) -> pd.DataFrame:
     """One row a trial, epoch and layer, with the distance and its bound, where both are finite."""
-    table = results.by_layer("rank_distance", "rank_distance_bound", "input_cluster_variation", "weight_norm")
+    metrics = ["rank_distance", "rank_distance_bound", "input_cluster_variation", "weight_norm"]
+    table = results.by_layer(*metrics)
+    table = table.reindex(columns=[*table.columns.difference(metrics), *metrics])
     return table[table[["rank_distance", "rank_distance_bound"]].abs().max(axis=1) < np.inf]
 
 

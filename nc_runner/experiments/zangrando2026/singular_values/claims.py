@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -89,26 +90,25 @@ def compared(results: Results) -> pd.DataFrame:
     unknown = ["predicted_hidden", "predicted_first", "distance", "largest_error", "excess"]
     unknown += ["constrained", "constrained_distance"]
     final = final.assign(delta=final[FIRST] / results.config.train.weight_decay, **dict.fromkeys(unknown, np.nan))
-    layers = spectra(results)
-    rows = [
-        {**trial, **errors(results, trial, layers[layers["id"] == trial["id"]])} for trial in final.to_dict("records")
-    ]
+    layers = spectra(results).sort_values("layer")
+    numbers = layers.filter(like="singular_value_").fillna(0.0).to_numpy(dtype=float)  # a small weight has fewer
+    places = layers.reset_index().groupby("id").indices
+    rows = [{**trial, **errors(results, trial, numbers[places[trial["id"]]])} for trial in final.to_dict("records")]
     return pd.DataFrame(rows, columns=final.columns)
 
 
 def spectra(results: Results) -> pd.DataFrame:
     """One row a finished network and layer: its singular values after training, ``singular_value_1`` the largest."""
     names = [name for name in results.metrics["metric"].unique() if name.startswith("singular_value_")]
-    return results.final_by_layer(*sorted(names, key=lambda name: int(name.rsplit("_", 1)[1])))
+    names = sorted(names, key=lambda name: int(name.rsplit("_", 1)[1]))
+    table = results.final_by_layer(*names)
+    return table.reindex(columns=[*table.columns.difference(names, sort=False), *names])
 
 
-def errors(results: Results, trial: Mapping[Hashable, Any], layers: pd.DataFrame) -> dict[Hashable, Any]:
-    """The predictions for one network, and its distance from them."""
+def errors(results: Results, trial: Mapping[Hashable, Any], measured: np.ndarray) -> dict[Hashable, Any]:
+    """The predictions for one network, and its distance from them, of singular values by layer and number."""
     config = results.config
     classes, decay, matrices = config.data.classes, config.train.weight_decay, config.model.depth - 1
-    numbered = layers.sort_values("layer").filter(like="singular_value_")
-    order = np.argsort([int(name.rsplit("_", 1)[1]) for name in numbered.columns])
-    measured = np.nan_to_num(numbered.to_numpy(dtype=float)[:, order])
 
     def spectrum(first: float, hidden: float) -> np.ndarray:
         predicted = np.zeros(measured.shape)
@@ -119,10 +119,10 @@ def errors(results: Results, trial: Mapping[Hashable, Any], layers: pd.DataFrame
     found: dict[Hashable, Any] = {}
     bound = trial.get("largest_feature_norm", np.nan)
     if bound > 0:
-        level = theory.feedforward_singular_values(0.0, classes, matrices, bound).singular_value.item()
+        level = bound ** (-1 / matrices)  # theory.feedforward_singular_values at no weight decay
         found = {"constrained": level, "constrained_distance": relative(measured[1:], spectrum(0.0, level)[1:])}
     if trial["delta"] > 0:
-        best = theory.first_layer_delta_singular_values(decay, classes, matrices, trial["delta"])
+        best = optimum(decay, classes, matrices, trial["delta"])
         predicted = spectrum(best.first.item(), best.hidden.item())
         found |= {
             "predicted_hidden": best.hidden.item(),
@@ -132,6 +132,12 @@ def errors(results: Results, trial: Mapping[Hashable, Any], layers: pd.DataFrame
             "largest_error": float(np.abs(measured[:, :classes] / predicted[:, :classes] - 1).max()),
         }
     return found
+
+
+@functools.cache
+def optimum(decay: float, classes: int, matrices: int, delta: float) -> theory.FirstLayerOptimum:
+    """The minimiser over linear networks; the same for all networks of one delta."""
+    return theory.first_layer_delta_singular_values(decay, classes, matrices, delta)
 
 
 def relative(measured: np.ndarray, predicted: np.ndarray) -> float:
@@ -188,6 +194,8 @@ def approaches(results: Results) -> Claim:
     rows = compared(results)
     if rows["delta"].nunique() < 2:
         return APPROACHES.judged(results, None, "fewer than two positive deltas")
+    if rows["constrained_distance"].isna().all():
+        return APPROACHES.judged(results, None, "the norm of the features was not measured")
     parts, holds, last = [], True, []
     for activation, of in rows.groupby(ACTIVATION):
         distances = of.groupby("delta")["constrained_distance"].agg(["mean", "sem"]).sort_index(ascending=False)
