@@ -162,6 +162,17 @@ def test_it_is_never_above_the_plain_gradient_and_falls_with_more_freedom(name: 
     assert (found.least <= less.least * (1 + 1e-3)).all()
 
 
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_a_search_that_ends_early_gives_the_least_on_its_way(steps: int) -> None:
+    """Step sizes are not chosen to go down at every step."""
+    made, (x, targets) = network(trials=8), data()
+    found, longer = (
+        stationarity(made, x, targets, within=1.0, far=math.inf, steps=n).least for n in (steps, steps + 1)
+    )
+    assert (longer <= found).all()
+    assert (found <= stationarity(made, x, targets, within=1.0, far=math.inf).plain).all()
+
+
 def test_with_slopes_free_in_several_layers_no_single_slope_improves_what_is_found() -> None:
     """It is a local minimum: more steps of the search find no less."""
     made, (x, targets) = network(trials=3), data()

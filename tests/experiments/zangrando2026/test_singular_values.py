@@ -49,6 +49,7 @@ LIMIT = {10.0: 0.08, 2.0: 0.05, 1.0: 0.03, 0.1: 0.015, 0.01: 0.01}
 def results(
     *,
     linear: float = 1.0,
+    linear_at_1: float = 1.0,
     relu: float = 1.0,
     excess: float = 0.0,
     tail: float = 0.0,
@@ -70,7 +71,7 @@ def results(
         name = f"{activation}-{delta}-{seed}"
         trials.append([name, status, seed, activation, DECAY * delta, epochs, 0.1, 1.0])
         best = theory.first_layer_delta_singular_values(DECAY, 3, 2, delta or 1.0)
-        factor = linear if activation == "linear" else relu
+        factor = linear * (linear_at_1 if delta == 1 else 1.0) if activation == "linear" else relu
         over = excess if activation == "relu" and seed == 0 else 0.0
         off = (limit or LIMIT).get(delta, 0.5)
         level = factor * best.hidden.item()
@@ -102,6 +103,7 @@ def test_all_hold_on_a_table_made_so() -> None:
     [
         ("linear_agrees", {"linear": 1.00099}, {"linear": 1.00101}),
         ("linear_agrees", {"linear": 0.99901}, {"linear": 0.99899}),
+        ("linear_agrees", {"linear_at_1": 1.00099}, {"linear_at_1": 1.00101}),
         ("relu_reaches_optimum", {"excess": 0.99e-3}, {"excess": 1.01e-3}),
         ("relu_reaches_optimum", {"excess": -0.99e-3}, {"excess": -1.01e-3}),
         ("relu_rank", {"tail": 0.99e-6}, {"tail": 1.01e-6}),

@@ -87,6 +87,7 @@ def predicted(config: Config, weight_decay_first: float) -> dict[int, float]:
 def finals(results: Results) -> pd.DataFrame:
     """One row a trial and layer: its norm, the predicted one, the relative error."""
     table = results.final_by_layer("weight_norm")
+    table = table.reindex(columns=[*table.columns.difference(["weight_norm"], sort=False), "weight_norm"])
     table["predicted"] = [
         predicted(results.config, first)[layer] for first, layer in zip(table[FIRST], table["layer"], strict=True)
     ]
