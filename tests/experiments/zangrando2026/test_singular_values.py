@@ -116,8 +116,8 @@ def test_all_hold_on_a_table_made_so() -> None:
         ),
         (
             "approaches_as_delta_falls",
-            {"limit": with_limit(at_10=0.0299, at_2=0.029, at_1=0.029, at_0_01=0.0149)},
-            {"limit": with_limit(at_10=0.0297, at_2=0.029, at_1=0.029, at_0_01=0.0149)},
+            {"limit": with_limit(at_10=0.0299, at_2=0.029, at_1=0.028, at_0_01=0.0149)},
+            {"limit": with_limit(at_10=0.0297, at_2=0.029, at_1=0.028, at_0_01=0.0149)},
         ),
     ],
 )
