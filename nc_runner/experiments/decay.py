@@ -31,8 +31,14 @@ def decay_times_of(results: Results) -> pd.Series[float]:
     steps = (samples / batch.where(batch.notna(), samples).combine(samples, min)).map(math.ceil)
     train = results.config.train
     rates = [
-        math.fsum(train.lr_gamma ** sum(e >= m * planned for m in train.lr_milestones) for e in range(int(done)))
+        sum_of_rates(int(done), [math.ceil(of * planned) for of in train.lr_milestones], train.lr_gamma)
         for done, planned in zip(epochs.fillna(0), column("train.epochs"), strict=True)
     ]
     rate = column("train.learning_rate") * pd.Series(rates, results.trials.index, dtype=float)
     return 2 * slowest * rate * steps / (1 - column("train.momentum"))
+
+
+def sum_of_rates(epochs: int, drops: list[int], gamma: float) -> float:
+    """The sum over epochs of gamma^(number of drops so far), of epochs counted from 0, each drop from its epoch on."""
+    ends = [*sorted(min(drop, epochs) for drop in drops), epochs]
+    return math.fsum(gamma**k * (end - start) for k, (start, end) in enumerate(zip([0, *ends], ends, strict=False)))

@@ -16,11 +16,9 @@ from nc_runner import metrics
 from nc_runner.config.choices import DataName, LossName, Means, ModelName, Norm
 from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
-from nc_runner.experiments.base import Measurement, Results
-from nc_runner.experiments.measures import geometry
+from nc_runner.experiments.base import Measurement
+from nc_runner.experiments.measures import geometry, stationarity
 from nc_runner.models import MLP, ConvolutionalNetwork
-
-DECAY_TIMES = 10.0  # [choice] least step size / (1 - momentum) * weight decay * steps for weight decay to have acted
 
 
 def fit(network: MLP | ConvolutionalNetwork, logits: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
@@ -44,19 +42,13 @@ def fit(network: MLP | ConvolutionalNetwork, logits: Tensor, y: Tensor, config: 
 def layers(network: MLP, x: Tensor, y: Tensor, config: Config, *, bound: bool = True) -> Iterator[Measurement]:
     """Of each weight: its norm and distance from rank K; with ``bound`` also the bound and the TCV of its inputs.
 
-    ``relative_gradient``, of the whole network, tells how far from a critical point it is: the norm of the objective's
-    gradient over the norm of the penalty's gradient, all weights together.
+    Of the whole network, how far from a stationary point it is (:mod:`nc_runner.experiments.measures.stationarity`).
     """
     classes = config.data.classes
-    residual = penalty = torch.zeros(network.trials, dtype=torch.float64, device=x.device)
     for layer, inputs, signals in network.backpropagated(x, one_hot(y, classes).to(x.dtype)):
         weight = network.params[f"{layer}.weight"].double()
         decay = network.weight_decay[f"{layer}.weight"].double()
         inputs, signals = inputs.double(), signals.double()
-        decayed = decay[:, None, None] * weight
-        gradient = signals.mT @ inputs / len(y) + decayed
-        residual = residual + gradient.square().sum((-2, -1))
-        penalty = penalty + decayed.square().sum((-2, -1))
         norm = torch.linalg.matrix_norm(weight)
         relative = metrics.relative_rank_distance(weight, classes)
         yield layer, "weight_norm", norm
@@ -64,17 +56,22 @@ def layers(network: MLP, x: Tensor, y: Tensor, config: Config, *, bound: bool = 
         if not bound:
             continue
         yield layer, "rank_distance", relative.sqrt() * norm
-        yield layer, "input_cluster_variation", metrics.total_cluster_variation(inputs, y, reduction="mean")
+        variation = metrics.total_cluster_variation(inputs, y, reduction="mean")
+        yield layer, "input_cluster_variation", variation
+        yield layer, "relative_input_cluster_variation", variation / inputs.square().sum(-1).mean(-1)
         decayed_at_all = decay > 0
         bounds = metrics.rank_tcv_bound(signals, inputs, y, weight, decay.where(decayed_at_all, 1.0))
         yield layer, "rank_distance_bound", bounds.where(decayed_at_all, torch.inf)
-    yield None, "relative_gradient", (residual / penalty).sqrt()
+    yield from stationarity.measured(network, x, y)
 
 
 def cluster_variations(network: MLP, x: Tensor, y: Tensor) -> Iterator[Measurement]:
-    """TCV of the output of each layer, mean over samples [T]."""
+    """TCV of the output of each layer, mean over samples, and the same over the mean squared norm of the output [T]."""
     for layer, features in network.features(x):
-        yield layer, "cluster_variation", metrics.total_cluster_variation(features, y, reduction="mean")
+        features = features.double()
+        variation = metrics.total_cluster_variation(features, y, reduction="mean")
+        yield layer, "cluster_variation", variation
+        yield layer, "relative_cluster_variation", variation / features.square().sum(-1).mean(-1)
 
 
 def singular_values(network: MLP) -> Iterator[Measurement]:
@@ -91,22 +88,6 @@ def spectrum(weight: Tensor) -> Tensor:
     diverged = ~weight.isfinite().all(-1).all(-1)  # an svd of such a weight would raise, for the whole stack
     values: Tensor = torch.linalg.svdvals(weight.masked_fill(diverged[:, None, None], 0))
     return values.masked_fill(diverged[:, None], torch.nan)
-
-
-def undecayed(results: Results) -> list[str]:
-    """A sentence where networks train too short for weight decay to act on small singular values."""
-    trials, train = results.trials, results.config.train
-    column = {name: trials.get(f"train.{name}", getattr(train, name)) for name in ("learning_rate", "momentum")}
-    decay = trials.get("train.weight_decay", train.weight_decay)
-    times = column["learning_rate"] / (1 - column["momentum"]) * decay * trials["epochs"]
-    short = times[(times < DECAY_TIMES) & (times > 0)]
-    if not len(short):
-        return []
-    return [
-        f"{len(short)} of {len(trials)} trials are too short for weight decay to act: step size / (1 - momentum) * "
-        f"weight decay * steps is {short.min():.2g} at the least, of {DECAY_TIMES:g} needed. Small singular values "
-        "then show the initial weights and not the theory; take more train.epochs."
-    ]
 
 
 def check(config: Config) -> None:

@@ -59,9 +59,12 @@ def training(results: Results) -> str:
     """Steps, their size, the weight decay and the precision."""
     train = results.config.train
     batch = "full-batch descent" if train.batch_size is None else f"descent on batches of {train.batch_size}"
+    drops = " and ".join(f"{share:.0%}" for share in train.lr_milestones)
+    falling = f", times {train.lr_gamma:g} after {drops} of the epochs" if drops else ""
     return (
-        f"Training: {batch} with momentum {train.momentum:g}, step size {values(results, 'train.learning_rate')}, "
-        f"{values(results, 'train.epochs')} epochs, weight decay λ = {values(results, 'train.weight_decay')}, in "
+        f"Training: {batch} with momentum {train.momentum:g}, step size {values(results, 'train.learning_rate')}"
+        f"{falling}, {values(results, 'train.epochs')} epochs, weight decay λ = "
+        f"{values(results, 'train.weight_decay')}, in "
         f"{train.precision.name}. The sizes and these settings are our choice, not the paper's."
     )
 

@@ -1,9 +1,6 @@
 """What is measured of regularised networks, against autograd and double loops; and the warning of a run too short."""
 
-import dataclasses
-
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import one_hot
@@ -12,7 +9,6 @@ from nc_runner.config.choices import DataName, LossName, ModelName, Norm, Precis
 from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.config.trials import make_trials
 from nc_runner.data import load
-from nc_runner.experiments.base import Results
 from nc_runner.experiments.measures import deep
 from nc_runner.training.sgd import SGD
 
@@ -81,11 +77,19 @@ def test_the_bound_holds_and_is_infinite_without_weight_decay(training: SGD) -> 
 
 def test_cluster_variation_is_that_of_a_double_loop(training: SGD) -> None:
     outputs = dict(training.network.features(training.x))
-    for layer, _, value in deep.cluster_variations(training.network, training.x, training.y):
-        assert layer is not None
+    found = {(layer, name): v for layer, name, v in deep.cluster_variations(training.network, training.x, training.y)}
+    inputs = {
+        (layer, name): v for layer, name, v in deep.layers(training.network, training.x, training.y, training.config)
+    }
+    for layer in range(1, 5):
         z, y = outputs[layer][1].numpy(), training.y.numpy()
         direct = sum(((z[i] - z[y == y[i]].mean(0)) ** 2).sum() for i in range(12)) / 12
-        assert value[1].item() == pytest.approx(direct)
+        relative = direct / ((z**2).sum() / 12)
+        assert found[layer, "cluster_variation"][1].item() == pytest.approx(direct)
+        assert found[layer, "relative_cluster_variation"][1].item() == pytest.approx(relative)
+        if layer < 4:  # what a layer puts out is what the next one takes in
+            assert inputs[layer + 1, "input_cluster_variation"][1].item() == pytest.approx(direct)
+            assert inputs[layer + 1, "relative_input_cluster_variation"][1].item() == pytest.approx(relative)
 
 
 def test_singular_values_are_numbered_from_the_largest(training: SGD) -> None:
@@ -101,14 +105,3 @@ def test_a_diverged_trial_has_no_singular_values_and_leaves_the_others_alone(tra
     found = deep.spectrum(weight)
     assert torch.equal(found[0], expected[0])
     assert found[1].isnan().all()
-
-
-def test_a_run_too_short_is_warned_of() -> None:
-    config = Config(train=TrainConfig(learning_rate=0.1, momentum=0.9, weight_decay=1e-3))
-    trials = pd.DataFrame({"train.weight_decay": [1e-3, 1e-2, 0.0], "epochs": [5000, 5000, 5000]})
-    (sentence,) = deep.undecayed(Results(config, trials, pd.DataFrame()))
-    assert sentence.startswith("1 of 3 trials")
-    assert "steps is 5 at the least, of 10 needed" in sentence
-    assert deep.undecayed(Results(config, trials.assign(epochs=20_000), pd.DataFrame())) == []
-    without_axis = dataclasses.replace(config)
-    assert deep.undecayed(Results(without_axis, trials[["epochs"]], pd.DataFrame()))

@@ -1,80 +1,225 @@
+import dataclasses
 import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from nonsense import (
+    assert_nan_decides_nothing,
+    assert_nonsense_changes_nothing,
+    assert_order_changes_nothing,
+    assert_refused_and_passed_rarely,
+    by_id,
+    verdicts,
+)
 from tables import make_results
 
-from nc_runner.config.schema import Config, DataConfig, ModelConfig
+from nc_runner.config.choices import DataName
+from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.experiments.base import Results, Verdict
-from nc_runner.experiments.zangrando2026.rank_tcv.claims import claims, pairs
+from nc_runner.experiments.zangrando2026.rank_tcv import EXPERIMENT
+from nc_runner.experiments.zangrando2026.rank_tcv.claims import pairs
 from nc_runner.experiments.zangrando2026.rank_tcv.figures import figures
 from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+
+DECAYS, SIGMAS, SEEDS = (2e-2, 1e-1, 5e-1), (0.1, 0.3, 1.0, 2.0, 3.0), (0, 1, 2)
+CONFIG = Config(
+    data=DataConfig(name=DataName.gaussian_mixture, classes=3, samples=6, dim=8),
+    model=ModelConfig(depth=3, width=8),
+    train=TrainConfig(epochs=100, learning_rate=1.0, lr_milestones=[], batch_size=None),
+    grid={"train.weight_decay": list(DECAYS), "data.sigma": list(SIGMAS)},
+)
+REPRODUCED, REFUSED, UNDECIDED = Verdict.reproduced, Verdict.not_reproduced, Verdict.undecided
 
 
 def results(
     *,
     decay_power: float = -2.0,
     noise_power: float = 2.0,
+    variation_power: float = 1.0,
     bound: float = 10.0,
+    early_bound: float = 10.0,
     floor: bool = False,
+    output: float = 1e-2,
     status: str = "interpolated",
+    gradient: float = 1e-3,
+    epochs: int = 100,
+    seeds: tuple[int, ...] = SEEDS,
+    sigmas: tuple[float, ...] = SIGMAS,
+    config: Config = CONFIG,
 ) -> Results:
+    """Networks of two hidden layers and an output layer, at two probes; distances and variations are powers."""
     trials, rows = [], []
-    for decay, sigma in itertools.product((1e-3, 1e-2, 1e-1), (0.1, 0.5, 1.0)):
-        name = f"{decay}-{sigma}"
-        trials.append([name, status, 0, decay, sigma, 5, 0.1, 1.0])
-        for layer in (1, 2):
-            distance = 1e-20 if floor else 1e-7 * decay**decay_power * sigma**noise_power
-            values = {
-                "relative_rank_distance": distance, "rank_distance": distance**0.5, "weight_norm": 1.0,
-                "rank_distance_bound": bound * distance**0.5, "input_cluster_variation": sigma,
-            }  # fmt: skip
-            rows += [[name, 5, layer, metric, value] for metric, value in values.items()]
-    config = Config(data=DataConfig(classes=3), model=ModelConfig(depth=3))
+    for seed, decay, sigma in itertools.product(seeds, DECAYS, sigmas):
+        name = f"{seed}-{decay}-{sigma}"
+        trials.append([name, status, seed, decay, sigma, epochs, 0.1, 1.0])
+        rows.append([name, epochs, None, "least_relative_gradient", gradient])
+        for epoch, times in ((1, early_bound), (epochs, bound)):
+            for layer in (1, 2, 3):
+                distance = 1e-20 if floor else 1e-5 * decay**decay_power * sigma**noise_power
+                distance = output if layer == 3 else distance
+                values = {
+                    "relative_rank_distance": distance, "rank_distance": distance**0.5, "weight_norm": 1.0,
+                    "rank_distance_bound": times * distance**0.5, "input_cluster_variation": sigma,
+                    "relative_input_cluster_variation": (sigma**variation_power) ** 2,
+                }  # fmt: skip
+                rows += [[name, epoch, layer, metric, value] for metric, value in values.items()]
     return make_results(config, ["train.weight_decay", "data.sigma"], trials, rows)
 
 
-def verdicts(table: Results) -> dict[str, Verdict]:
-    return {claim.id: claim.verdict for claim in claims(table)}
-
-
 def test_all_hold_on_a_table_made_so() -> None:
-    assert set(verdicts(results()).values()) == {Verdict.reproduced}
+    assert set(verdicts(EXPERIMENT, results()).values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize("changes", [{"bound": 0.9}, {"early_bound": 0.9}, {"output": 1e-2, "bound": 0.99}])
+def test_the_bound_fails_alone(changes: dict) -> None:
+    found = verdicts(EXPERIMENT, results(**changes))
+    assert found.pop("bound_holds") is REFUSED
+    assert set(found.values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize(("bound", "verdict"), [(1 - 2.5e-6, REPRODUCED), (1 - 3.5e-6, REFUSED)])
+def test_the_bound_has_a_slack_for_rounding_and_no_more(bound: float, verdict: Verdict) -> None:
+    table = results(bound=bound, output=0.25)
+    assert verdicts(EXPERIMENT, table)["bound_holds"] is verdict
+
+
+def test_a_distance_that_rises_with_decay_or_falls_with_noise_is_refused() -> None:
+    """With the decay the correlation with variation over decay goes too, as both say the same of it."""
+    found = verdicts(EXPERIMENT, results(decay_power=0.01))
+    assert found["falls_with_weight_decay"] is REFUSED
+    assert found["bound_holds"] is found["rises_with_noise"] is REPRODUCED
+    found = verdicts(EXPERIMENT, results(noise_power=-0.01))
+    assert found["rises_with_noise"] is REFUSED
+    assert found["bound_holds"] is found["falls_with_weight_decay"] is REPRODUCED
+
+
+def test_a_variation_that_falls_with_noise_is_refused_alone() -> None:
+    found = verdicts(EXPERIMENT, results(variation_power=-3.0))
+    assert found.pop("follows_cluster_variation") is REFUSED
+    assert set(found.values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize(("reversed_lines", "verdict"), [(3, REPRODUCED), (4, REFUSED)])
+def test_nine_of_ten_pairs_have_to_agree(reversed_lines: int, verdict: Verdict) -> None:
+    """Of 30 lines along weight decay, of two pairs each: 6 of 60 pairs, then 8."""
+    table = results()
+    lines = list(itertools.product(SEEDS, SIGMAS, (1, 2)))[:reversed_lines]
+    value, metrics = table.metrics["value"].copy(), table.metrics
+    for seed, sigma, layer in lines:
+        rows = [
+            metrics.index[
+                (metrics["trial"] == f"{seed}-{decay}-{sigma}")
+                & (metrics["layer"] == layer)
+                & (metrics["metric"] == "relative_rank_distance")
+            ]
+            for decay in DECAYS
+        ]
+        for here, there in zip(rows, reversed(rows), strict=True):
+            value[here] = metrics["value"][there].to_numpy()
+    found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))[
+        "falls_with_weight_decay"
+    ]
+    assert found.measured == f"{60 - 2 * reversed_lines} of 60 pairs"
+    assert found.verdict is verdict
 
 
 @pytest.mark.parametrize(
-    ("claim", "changes"),
+    ("lacks", "changes"),
     [
-        ("bound_holds", {"bound": 0.5}),
-        ("falls_with_weight_decay", {"decay_power": 0.5}),
-        ("rises_with_noise", {"noise_power": -1.0}),
+        ("seeds", {"seeds": (0, 1)}),
+        ("stationary", {"gradient": 0.0101}),
+        ("decay times", {"epochs": 24}),
+        ("grid complete", {"sigmas": SIGMAS[1:]}),
+        ("interpolation possible", {"config": dataclasses.replace(CONFIG, model=ModelConfig(depth=3, width=5))}),
+        (
+            "interpolation possible",
+            {"config": dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, dim=5))},
+        ),
     ],
 )
-def test_each_can_fail(claim: str, changes: dict[str, float]) -> None:
-    assert verdicts(results(**changes))[claim] is Verdict.not_reproduced  # type: ignore[arg-type]
+def test_without_a_need_only_the_bound_is_decided_and_it_is_named(lacks: str, changes: dict) -> None:
+    found = by_id(EXPERIMENT, results(**changes))
+    assert found.pop("bound_holds").verdict is REPRODUCED
+    for claim in found.values():
+        assert claim.verdict is UNDECIDED
+        assert [need.name for need in claim.lacks] == [lacks]
+
+
+@pytest.mark.parametrize("changes", [{"gradient": 0.01}, {"epochs": 25}])
+def test_with_just_enough_they_are(changes: dict) -> None:
+    assert set(verdicts(EXPERIMENT, results(**changes)).values()) == {REPRODUCED}
+
+
+def test_few_pairs_and_few_networks_tell_no_trend_from_noise() -> None:
+    config = dataclasses.replace(CONFIG, grid={"train.weight_decay": list(DECAYS), "data.sigma": [0.3]})
+    found = by_id(EXPERIMENT, results(sigmas=(0.3,), config=config))
+    assert [need.name for need in found["falls_with_weight_decay"].lacks] == ["pairs"]
+    assert [need.name for need in found["follows_cluster_variation"].lacks] == ["networks"]
+    assert [need.name for need in found["rises_with_noise"].lacks] == ["something to judge"]
+
+
+def test_nothing_that_says_nothing_changes_a_verdict() -> None:
+    assert_nonsense_changes_nothing(EXPERIMENT, results())
+    assert_nonsense_changes_nothing(EXPERIMENT, results(decay_power=1.0, noise_power=-1.0, bound=0.5))
+    assert_order_changes_nothing(EXPERIMENT, results())
+    assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 8
+
+
+def test_trends_are_told_from_noise() -> None:
+    """Powers of weight decay and noise with a tenth of a decade of scatter, against scatter that layers share."""
+    draw, table = np.random.default_rng(0), results()
+    metrics = table.metrics
+    of = metrics["metric"] == "relative_rank_distance"
+    decades = np.log10(metrics["value"][of])
+
+    def simulated(steepness: float, scatter: float) -> dict[str, Verdict]:
+        shared = metrics["trial"][of].map(
+            dict(zip(table.trials["id"], draw.normal(0, 1, len(table.trials)), strict=True))
+        )
+        value = metrics["value"].copy()
+        value[of] = 10 ** (steepness * decades + scatter * shared)
+        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+
+    held = [simulated(1.0, 0.1) for _ in range(200)]
+    failed = [simulated(0.0, 0.3) for _ in range(200)]
+    for claim in ("falls_with_weight_decay", "rises_with_noise", "follows_cluster_variation"):
+        assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
 
 
 def test_distances_below_the_floor_are_alike_and_decide_nothing() -> None:
     table = results(floor=True)
-    assert pairs(table, "train.weight_decay", ["data.sigma"], sign=-1) == (0, 0)
-    assert verdicts(table)["rises_with_noise"] is Verdict.undecided
+    assert pairs(table, "train.weight_decay", "data.sigma", sign=-1) == (0, 0)
+    found = verdicts(EXPERIMENT, table)
+    assert found["rises_with_noise"] is found["follows_cluster_variation"] is UNDECIDED
 
 
-def test_pairs_are_counted_within_a_layer_and_all_else_equal() -> None:
-    assert pairs(results(), "train.weight_decay", ["data.sigma"], sign=-1) == (12, 12)
+def test_pairs_are_counted_within_a_layer_a_seed_and_all_else_equal() -> None:
+    assert pairs(results(), "train.weight_decay", "data.sigma", sign=-1) == (60, 60)
+    assert pairs(results(), "data.sigma", "train.weight_decay", sign=-1) == (0, 72)
+
+
+def test_a_folder_without_the_relative_variation_leaves_that_claim_undecided() -> None:
+    table = results()
+    metrics = table.metrics[table.metrics["metric"] != "relative_input_cluster_variation"]
+    found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics))
+    assert found["follows_cluster_variation"].lacks[-1].found == "nothing measured"
+    assert found["falls_with_weight_decay"].verdict is REPRODUCED
+
+
+# The drawing
 
 
 def test_heat_maps_show_the_distance_of_every_hidden_layer() -> None:
     drawing = figures(results())["figure_1"]
     *panels, _ = drawing.figure.axes
     assert [panel.get_title() for panel in panels] == ["layer 1", "layer 2"]
-    expected = [[1e-7 * decay**-2 * sigma**2 for decay in (1e-3, 1e-2, 1e-1)] for sigma in (0.1, 0.5, 1.0)]
+    expected = [[1e-5 * decay**-2 * sigma**2 for decay in DECAYS] for sigma in SIGMAS]
     for panel in panels:
         np.testing.assert_allclose(panel.images[0].get_array(), expected)
-        assert [text.get_text() for text in panel.texts][:4] == ["−3.0", "−5.0", "−7.0", "−1.6"]
-        assert [label.get_text() for label in panel.get_xticklabels()] == ["0.001", "0.01", "0.1"]
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["0.1", "0.5", "1"]
+        assert [text.get_text() for text in panel.texts][:4] == ["−3.6", "−5.0", "−6.4", "−2.6"]
+        assert [label.get_text() for label in panel.get_xticklabels()] == ["0.02", "0.1", "0.5"]
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["0.1", "0.3", "1", "2", "3"]
     assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
@@ -89,11 +234,13 @@ def test_distances_below_the_floor_are_written_as_that() -> None:
 def test_bound_and_distance_are_plotted_against_cluster_variation_over_weight_decay() -> None:
     drawing = figures(results(bound=7.0))["bound"]
     lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
-    assert [len(line.get_xdata()) for line in lines.values()] == [0, 0, 18, 18]
-    points = sorted((s**0.5 / d, (1e-7 * d**-2 * s**2) ** 0.5) for d in (1e-3, 1e-2, 1e-1) for s in (0.1, 0.5, 1.0))
-    for name, factor in (("distance, after training", 1.0), ("bound, after training", 7.0)):
+    assert [len(line.get_xdata()) for line in lines.values()] == [90, 90, 90, 90]
+    points = [(s**0.5 / d, (1e-5 * d**-2 * s**2) ** 0.5) for d in DECAYS for s in SIGMAS]
+    times = {"distance, after": 1.0, "bound, after": 7.0, "distance, in": 1.0, "bound, in": 10.0}
+    for name, factor in ((f"{name} training", factor) for name, factor in times.items()):
         drawn = sorted(zip(lines[name].get_xdata(), lines[name].get_ydata(), strict=True))
-        np.testing.assert_allclose(drawn, np.repeat([(x, factor * y) for x, y in points], 2, axis=0))
+        expected = sorted((x, factor * y) for x, y in points for _ in range(2 * len(SEEDS)))
+        np.testing.assert_allclose(drawn, expected)
     assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
@@ -113,8 +260,7 @@ def test_small_values_are_drawn_at_the_edge_and_that_is_said() -> None:
 
 def test_nothing_finished_decides_no_direction_and_is_said() -> None:
     table = results(status="diverged")
-    of = verdicts(table)
-    assert of["falls_with_weight_decay"] is of["rises_with_noise"] is Verdict.undecided
+    assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
     drawing = figures(table)["figure_1"]
     assert [ax.texts[0].get_text()[:19] for ax in drawing.figure.axes] == ["no finished network"] * 2
     assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES

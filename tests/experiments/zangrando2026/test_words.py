@@ -1,5 +1,7 @@
 """What the notes of figures say of a run's setting, and what an empty panel says."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import pandas as pd
 
@@ -50,6 +52,11 @@ def test_the_setting_of_residual_networks_on_class_means() -> None:
     assert "descent on batches of 64" in words[2]
     assert "in float64" in words[2]
     assert words[3].startswith("Objective: mean cross-entropy + (λ/2) [δ ‖W₁‖² + Σ_{l≥2} ‖Wₗ‖²];")
+
+
+def test_step_sizes_that_drop_are_told() -> None:
+    train = dataclasses.replace(FULL_BATCH, lr_milestones=[0.5, 0.75])
+    assert "step size 0.1, times 0.1 after 50% and 75% of the epochs, 20,000 epochs" in of(Config(train=train))[2]
 
 
 def test_images_are_named() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from nc_runner import metrics
 from nc_runner.config.schema import Config
 from nc_runner.experiments.base import Measurement
-from nc_runner.experiments.measures import deep
+from nc_runner.experiments.measures import deep, stationarity
 from nc_runner.models import MLP
 
 
@@ -22,12 +22,11 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
     assert network is not None
     outputs = dict(network.features(x))
     yield from deep.fit(network, outputs[network.depth], y, config)
+    yield from stationarity.measured(network, x, y)
+    yield from deep.cluster_variations(network, x, y)
     order = y.argsort(stable=True)
     for layer, features in outputs.items():
         features = features.double()
-        variation = metrics.total_cluster_variation(features, y, reduction="mean")
-        yield layer, "cluster_variation", variation
-        yield layer, "relative_cluster_variation", variation / features.square().sum(-1).mean(-1)
         yield layer, "within_block_share", within_block_share(features, y)
         yield layer, "mean_abs_class_cosine", mean_abs_class_cosine(features, y)
         of_class = features[:, order]

@@ -16,7 +16,7 @@ from nc_runner.figures import BLUE, GREEN, ORANGE
 from nc_runner.figures.drawing import Drawing, say
 
 PANELS = (
-    ("cluster_variation", "Cluster variation", "TCV", BLUE),
+    ("relative_cluster_variation", "Relative cluster variation", r"TCV / mean $\|z\|^2$", BLUE),
     ("relative_rank_distance", "Distance from rank K", r"$\sum_{j>K} s_j^2 / \sum_j s_j^2$", ORANGE),
     ("distance_from_prediction", "Distance from prediction", r"$\|s - \hat{s}\| / \|\hat{s}\|$", GREEN),
 )
@@ -25,13 +25,13 @@ LEAST = 1e-16  # where a band ends on a logarithmic axis, if it goes below
 
 def figures(results: Results) -> dict[str, Drawing]:
     """The three quantities over training, and TCV of every layer."""
-    table, depth = curves(results), results.config.model.depth
+    usable = results.only(~results.trials["status"].isin(["diverged", "unfinished"]))
+    table, depth = curves(usable), results.config.model.depth
     figure, axes = plt.subplots(1, 4, figsize=(13.0, 2.9), gridspec_kw={"wspace": 0.5})
     for ax, (metric, title, label, colour) in zip(axes, PANELS, strict=False):
         mean_and_band(ax, table, metric, colour, alpha=0.2)
         ax.set(title=title, ylabel=label)
-    of_layers = results.by_layer("cluster_variation")
-    of_layers = of_layers[of_layers["status"] != "diverged"]
+    of_layers = usable.by_layer("cluster_variation")
     colours = mpl.colormaps["viridis"](np.linspace(0.05, 0.85, depth))
     for (layer, rows), colour in zip(of_layers.groupby("layer"), colours, strict=False):
         mean_and_band(axes[3], rows, "cluster_variation", colour, alpha=0.15, label=f"layer {layer}")
@@ -60,7 +60,7 @@ def figures(results: Results) -> dict[str, Drawing]:
 
 def mean_and_band(ax: Axes, table: pd.DataFrame, metric: str, colour: str, *, alpha: float, label: str = "") -> None:
     """The mean over the rows of each epoch, and a band from the least to the largest."""
-    if table.empty:
+    if table[metric].isna().all():
         return
     grouped = table.groupby("epoch")[metric]
     low, high, mean = grouped.min(), grouped.max(), grouped.mean()
@@ -71,7 +71,8 @@ def mean_and_band(ax: Axes, table: pd.DataFrame, metric: str, colour: str, *, al
 def notes(results: Results) -> list[str]:
     """Definitions and the setting."""
     return [
-        f"{TCV} In the first panel z are the outputs of the intermediate layers.",
+        f"{TCV} In the first panel z are the outputs of the intermediate layers, and TCV is over their mean squared "
+        "norm, as features grow from a small start.",
         DISTANCE,
         "Distance from the prediction: ‖s − ŝ‖ / ‖ŝ‖ over the singular values s of a weight.",
         "Predicted: ŝⱼ = bⱼ^{1/L} for j ≤ K and 0 beyond, in every layer, with bⱼ the singular values of Y M⁺, M the "

@@ -103,7 +103,7 @@ def distance_figure(results: Results) -> Drawing:
     """How far singular values are from the prediction, and objectives from the optimum."""
     table = compared(results)
     table = table[table["delta"] > 0]
-    figure, axes = plt.subplots(1, 2, figsize=(7.4, 2.8), gridspec_kw={"wspace": 0.35})
+    figure, axes = plt.subplots(1, 3, figsize=(10.6, 2.8), gridspec_kw={"wspace": 0.4})
     marks = {"linear": ("o", BLUE), "relu": ("s", ORANGE), "leaky_relu": ("^", GREEN)}
     for activation, rows in table.groupby(ACTIVATION):
         marker, colour = marks[str(activation)]
@@ -114,23 +114,32 @@ def distance_figure(results: Results) -> Drawing:
             "alpha": 0.8,
             "label": f"{activation} networks",
         }
-        axes[0].plot(rows["delta"], rows["distance"], **style)
-        axes[1].plot(rows["delta"], rows["excess"].abs().clip(lower=LEAST), **style)
-    axes[0].set(title="Singular values", ylabel="distance from the prediction")
-    axes[1].set(title="Objective", ylabel="|objective / optimum − 1|")
+        drawn = (rows["constrained_distance"], rows["distance"], rows["excess"].abs().clip(lower=LEAST))
+        for ax, values in zip(axes, drawn, strict=True):
+            if values.notna().any():
+                ax.plot(rows["delta"], values, **style)
+    axes[0].set(title="Constrained prediction", ylabel="distance, layers 2 to L")
+    axes[1].set(title="Singular values", ylabel="distance from the optimum's")
+    axes[2].set(title="Objective", ylabel="|objective / optimum − 1|")
     for ax in axes:
-        ax.set(xscale="log", yscale="log", xlabel="δ = first layer's weight decay / λ")
+        ax.set(xlabel="δ = first layer's weight decay / λ")
+        if not ax.lines:
+            say(ax, f"{NOTHING} with δ > 0" if table.empty else "not measured")
+            continue
+        ax.set(xscale="log", yscale="log")
         ax.margins(0.1, 0.15)
-        if table.empty:
-            say(ax, f"{NOTHING} with δ > 0")
     if not table.empty:
-        axes[0].legend(loc="upper center", bbox_to_anchor=(1.1, -0.22), ncols=3)
+        axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=3)
     return Drawing(
         figure,
-        "Each point is a trained network, compared with the optimum of linear networks at the same δ; "
-        f"{seeds_phrase(table, band=False)}.",
+        "Each point is a trained network, compared with the constrained prediction (left) and with the optimum of "
+        f"linear networks at the same δ; {seeds_phrase(table, band=False)}.",
         [
-            "Left: ‖s − ŝ‖ / ‖ŝ‖ over all singular values s of all layers, with ŝ the predicted ones, zeros included.",
+            "Left: ‖s − ŝ‖ / ‖ŝ‖ over all singular values s of layers 2 to L; ŝ are K equal ones, c^{−1/(L−1)}, the "
+            "others 0: those of the optimum over features of norm at most c after layer 1, in the limit λ → 0 (our "
+            "derivation). c is the largest norm of a network's features there. As we read Figure 2 it is what singular "
+            "values approach as δ → 0.",
+            "Middle: the same over all layers, with ŝ the predicted ones at this δ, zeros included.",
             f"Right: values below {power(LEAST)} are drawn there.",
             PREDICTED,
             "δ = 0 is left out: there is no minimiser.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from nc_runner.config.schema import Config
@@ -13,9 +14,13 @@ from nc_runner.models import MLP
 
 
 def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
-    """Every singular value, the objective, and how near a critical point the network is."""
+    """Every singular value, the objective, the features' norm, and how near a stationary point the network is.
+
+    ``largest_feature_norm`` is c, the largest norm that a sample has after the first layer.
+    """
     assert network is not None
-    logits = dict(network.features(x))[network.depth]
-    yield from deep.fit(network, logits, y, config)
+    features = dict(network.features(x))
+    yield from deep.fit(network, features[network.depth], y, config)
+    yield None, "largest_feature_norm", torch.linalg.vector_norm(features[1].double(), dim=-1).amax(-1)
     yield from deep.layers(network, x, y, config, bound=False)
     yield from deep.singular_values(network)
