@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from nc_runner.experiments.base import Need
 
@@ -54,7 +55,7 @@ def trend(table: pd.DataFrame, *, rising: bool) -> Evidence:
     return Evidence(up, down) if rising else Evidence(down, up)
 
 
-def below(values: Sequence[float] | pd.Series, limit: float) -> Evidence:
+def below(values: ArrayLike, limit: float) -> Evidence:
     """That the mean over seeds is below a limit, by the t test."""
     from scipy.special import stdtr
 
@@ -62,11 +63,12 @@ def below(values: Sequence[float] | pd.Series, limit: float) -> Evidence:
     if len(numbers) < 2:
         return Evidence(1.0, 1.0)
     off, error = numbers.mean() - limit, numbers.std(ddof=1) / math.sqrt(len(numbers))
-    t = off / error if error > 0 else (math.copysign(math.inf, off) if off else 0.0)
+    t = off / error if error else math.copysign(math.inf, off) if off else 0.0  # nan stays so
     return Evidence(float(stdtr(len(numbers) - 1, t)), float(stdtr(len(numbers) - 1, -t)))
 
 
 def within(table: pd.DataFrame, factor: float) -> list[Evidence]:
     """That means over seeds of logs, a column each, differ by less than the log of a factor, of every two columns."""
-    limit, columns = math.log(factor), list(table)
-    return [below((table[a] - table[b]).dropna(), limit) for a in columns for b in columns if a != b]
+    logs, limit = table.to_numpy(dtype=float).T, math.log(factor)
+    pairs = [a - b for i, a in enumerate(logs) for j, b in enumerate(logs) if i != j]
+    return [below(pair[np.isfinite(pair)], limit) for pair in pairs]

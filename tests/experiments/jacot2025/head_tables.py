@@ -1,12 +1,15 @@
 """Tables of a linear head over training, made by hand so that every claim of the paper holds or one fails."""
 
+import dataclasses
 import math
 from functools import lru_cache
+from types import ModuleType
 
+import pytest
 from tables import make_results
 
 from nc_runner.cli.mistakes import compose
-from nc_runner.experiments.base import Results
+from nc_runner.experiments.base import Results, Statement
 from nc_runner.experiments.jacot2025.imbalance import steps_per_epoch
 
 SEEDS = ("a", "b", "c")
@@ -88,3 +91,10 @@ def with_value(table: Results, metric: str, value: float, where: str) -> Results
     assert len(rows)
     metrics.loc[rows, "value"] = value
     return Results(table.config, table.trials, metrics)
+
+
+def without_needs(patch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    """A module's statements without the needs of their trials, which take long and are met, for many tables."""
+    for name, value in list(vars(module).items()):
+        if isinstance(value, Statement):
+            patch.setattr(module, name, dataclasses.replace(value, needs=()))

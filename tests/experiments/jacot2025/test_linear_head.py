@@ -1,15 +1,28 @@
 """The claims on a linear head over training, on tables made so that each holds or fails."""
 
 import math
+from collections import Counter
 
+import numpy as np
+import pandas as pd
 import pytest
-from experiments.jacot2025.head_tables import DECAY, DRIVING, EPOCHS, STEP_SIZE, recursion, results, with_value
+from experiments.jacot2025.head_tables import (
+    DECAY,
+    DRIVING,
+    EPOCHS,
+    STEP_SIZE,
+    recursion,
+    results,
+    with_value,
+    without_needs,
+)
 
 from nc_runner.cli.mistakes import compose
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.jacot2025 import claims as head_claims
-from nc_runner.experiments.jacot2025 import linear_head_mlp
+from nc_runner.experiments.jacot2025 import imbalance_claims, linear_head_mlp
+from nc_runner.experiments.jacot2025.conditions import enough_fit
 from nc_runner.experiments.jacot2025.imbalance import fits, steps_per_epoch, with_predictions
 from nc_runner.run.undefined import judged
 
@@ -205,3 +218,56 @@ def test_what_has_no_predictions_is_refused(word: str, message: str) -> None:
     assert linear_head_mlp.EXPERIMENT.check is not None
     with pytest.raises(UserError, match=message):
         linear_head_mlp.EXPERIMENT.check(config)
+
+
+@pytest.mark.parametrize(("step", "holds"), [(-0.3, True), (0.0, False), (0.05, False)])
+def test_a_step_is_told_from_noise(step: float, holds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200 tables of seven steps, of which the third alone may fail to fall; five runs, noise of 0.1 in log NC2."""
+    without_needs(monkeypatch, head_claims)
+    random, of, found = np.random.default_rng(5), results(), Counter[Verdict]()
+    steps = np.array([0.0, -0.5, -0.5, step, -0.5, -0.5, -0.5, -0.5])
+    for _ in range(200):
+        logs = pd.DataFrame(np.cumsum(steps) + 0.1 * random.normal(size=(5, 8)))
+        claim = head_claims.falls_at_each_step(of, logs, head_claims.NC2_IMPROVES, enough_fit(of))
+        found[claim.verdict] += 1
+    assert found[Verdict.not_reproduced if holds else Verdict.reproduced] <= 10, found
+    if holds:
+        assert found[Verdict.reproduced] >= 160, found
+
+
+@pytest.mark.parametrize(
+    ("claim", "column", "right", "wrong"),
+    [
+        ("decays_at_rate", "fitted", 1.0, 1.15),
+        ("decays_at_rate", "fitted", 1.0, 0.85),
+        ("plateau_predicted", "predicted_plateau", 1.5, 5.0),
+        ("plateau_predicted", "predicted_plateau", 0.6, 0.2),
+        ("falls_after_drop", "at_end", 0.5, 1.0),  # flat
+        ("falls_after_drop", "at_end", 0.7, 2.0),
+    ],
+)
+def test_noise_decides_no_rate_and_no_plateau(
+    claim: str, column: str, right: float, wrong: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 200 tables of fifteen fits: noise of 2 % in a rate, of 15 % in a plateau, as in runs."""
+    without_needs(monkeypatch, imbalance_claims)
+    random, of = np.random.default_rng(5), results()
+    noise = 0.02 if column == "fitted" else 0.15
+    exact = pd.concat([fits(of)] * 5, ignore_index=True).iloc[:15]
+    exact = exact.assign(fitted=exact["expected"], predicted_plateau=exact["plateau"], at_end=exact["plateau"])
+    for factor, error in ((right, Verdict.not_reproduced), (wrong, Verdict.reproduced)):
+        found = Counter[Verdict]()
+        for _ in range(200):
+            values = exact[column] * factor * np.exp(noise * random.normal(size=15))
+            found[getattr(imbalance_claims, claim)(of, exact.assign(**{column: values})).verdict] += 1
+        assert found[error] <= 10, found
+
+
+@pytest.mark.parametrize(("power", "holds"), [(None, True), (2.0, False)])
+def test_a_power_law_is_no_exponential(power: float | None, holds: bool) -> None:
+    """R^2 of logs of ten probes with 10 % of noise, over three e-foldings of a decay, by its two laws."""
+    random, steps = np.random.default_rng(5), np.linspace(0, 3, 10)
+    law = -steps if power is None else -power * np.log1p(steps * (math.expm1(3 / power) / 3))
+    straight = [np.corrcoef(steps, law + 0.1 * random.normal(size=10))[0, 1] ** 2 for _ in range(200)]
+    believed = sum(r2 >= imbalance_claims.STRAIGHT_R2 for r2 in straight)
+    assert believed >= 190 if holds else believed <= 10
