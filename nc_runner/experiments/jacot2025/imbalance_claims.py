@@ -63,8 +63,8 @@ AFTER_DROP = Statement(
     "balancedness decays again after the step size drops",
     "The plateau is set by the step size: after its drop the balancedness of the linear layers decays again.",
     _FIGURES,
-    f"the imbalance at the end is at most {FALLS:g} [choice] of its plateau before the drop, in every linear layer, mean "
-    "over runs of its log",
+    f"the imbalance at the end is at most {FALLS:g} [choice] of its plateau before the drop, in every linear layer, the "
+    "mean over runs of logs",
     (interpolates, one_schedule, decay_times()),
 )
 
@@ -170,8 +170,8 @@ def falls_after_drop(of: Results, table: pd.DataFrame) -> Claim:
             bool(left <= LEFT) and bool(train.lr_milestones) and train.lr_gamma < 1,
         ),
     ]
-    logs = np.log((table["at_end"] / table["plateau"]).astype(float))
-    share = np.exp(logs.groupby(table["layer"]).mean())
+    logs: pd.Series = (table["at_end"] / table["plateau"]).astype(float).map(np.log)
+    share = logs.groupby(table["layer"]).mean().map(np.exp)
     if share.isna().all():
         return AFTER_DROP.judged(of, None, "no drop, or no plateau before it", needs=needs)
     predicted = (table["predicted_end"] / table["predicted_plateau"]).median()
