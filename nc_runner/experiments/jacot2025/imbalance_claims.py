@@ -63,8 +63,8 @@ AFTER_DROP = Statement(
     "balancedness decays again after the step size drops",
     "The plateau is set by the step size: after its drop the balancedness of the linear layers decays again.",
     _FIGURES,
-    f"the imbalance at the end is at most {FALLS:g} [choice] of its plateau before the drop, in every linear layer, the "
-    "mean over runs of logs",
+    f"the imbalance at the end is at most {FALLS:g} [choice] of its plateau before the drop, in every linear layer, "
+    "as the mean over runs of logs",
     (interpolates, one_schedule, decay_times()),
 )
 
