@@ -21,7 +21,8 @@ def enough_fit(results: Results) -> Need:
     """As many seeds as tell a trend from noise fit at every point of the grid; to be asked of all trials."""
     trials = results.trials
     fitting = trials["seed"].where(trials["status"] == "interpolated")
-    counts = fitting.groupby([trials[key] for key in results.varied] or trials["status"].notna()).nunique()
+    points = [trials[key] for key in results.varied] or trials["status"].notna()
+    counts = fitting.groupby(points, dropna=False).nunique()
     fewest = int(counts.min()) if len(counts) else 0
     return Need("seeds that fit", f"{SEEDS} or more at each point", f"{fewest}", fewest >= SEEDS)
 
