@@ -30,6 +30,8 @@ def by_time(results: Results) -> pd.DataFrame:
     order = {trial: i for i, trial in enumerate(results.trials["id"])}
     table = results.by_epoch().sort_values("trial", key=lambda ids: ids.map(order), kind="stable")
     table = table[table["status"] != "diverged"]
+    if "accuracy" not in table:  # nothing was measured
+        table = table.assign(accuracy=np.nan)
     perfect = table[table["accuracy"] >= results.config.train.target_accuracy]
     start = table["trial"].map(perfect.groupby("trial")["epoch"].min()).astype("float64")
     clocks = {"log_epoch": np.log(table["epoch"]), "log_t": np.log(flow_time(results, table))}
