@@ -218,7 +218,7 @@ def descent_follows_flow(results: Results) -> Claim:
 
 def largest_gap(descent: pd.DataFrame, flow: pd.DataFrame, metric: str) -> float:
     """Of a metric, relative, from t = 1 to the end of the shorter; NaN where the flow is defined at one time only."""
-    known = flow[np.isfinite(flow[["log1p_time", metric]]).all(axis=1) & (flow[metric] > 0)]
+    known = flow[flow["log1p_time"].map(np.isfinite) & flow[metric].map(np.isfinite) & (flow[metric] > 0)]
     known = known.sort_values("log1p_time").drop_duplicates("log1p_time")
     if len(known) < 2:
         return math.nan
