@@ -49,7 +49,7 @@ def seeds(least: int) -> Check:
     def need(results: Results) -> Need:
         trials = results.trials[~results.trials["status"].isin(_UNUSABLE)]
         counts = (
-            trials.groupby(results.varied)["seed"].nunique()
+            trials.groupby(results.varied, dropna=False)["seed"].nunique()
             if results.varied
             else pd.Series([trials["seed"].nunique()])
         )

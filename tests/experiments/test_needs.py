@@ -79,6 +79,14 @@ def test_stationary_is_about_the_worst_trial(most: float, met: bool) -> None:
     assert not needs.stationary("gradient", 1.0)(undefined).met
 
 
+def test_a_key_that_is_null_at_a_point_is_a_value_like_others() -> None:
+    found = results()
+    nulls = found.trials["train.weight_decay"].where(found.trials["train.weight_decay"] > DECAYS[0])
+    for which, need in (("ii", True), ("ix", False)):
+        table = results(f"{which}ii").trials.assign(**{"train.weight_decay": nulls})
+        assert needs.seeds(2)(dataclasses.replace(found, trials=table)).met is need
+
+
 def test_nothing_is_no_evidence() -> None:
     nothing = without(results(), 0, 1, 2, 3)
     for need in (needs.interpolates, needs.finished, needs.seeds(1), needs.decay_times(1e-9), needs.grid_complete()):

@@ -5,139 +5,139 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nc_runner.experiments.base import Claim, Results
+from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.jacot2025 import imbalance_claims as balance
+from nc_runner.experiments.jacot2025 import seeds
+from nc_runner.experiments.jacot2025.bounds import bounds_hold
+from nc_runner.experiments.jacot2025.conditions import enough_fit, fit, paper_sizes
 from nc_runner.experiments.jacot2025.imbalance import fits
 from nc_runner.experiments.jacot2025.layers import NC1, NC2, final_layers, head_line, nonlinear_layers
+from nc_runner.experiments.needs import decay_times, interpolates
 
-IMPROVES = 0.9  # [choice] share of the steps from a layer to the next
 SPREAD = 2.0  # [choice] largest over least NC1 of the linear layers that hardly depends on the layer
 LINE_R2, LINE_SLOPE = 0.95, 0.15  # [choice] of log NC2 against the layer, and how far its slope may be off
-SLACK = 1e-6  # relative, of a bound: float32 forward passes [choice]
+LAYERS = 3  # linear layers at the least through which a line can be off
+
+_FIGURES = "Figures 1 and 4"
+_CONVERGED = (interpolates, decay_times(), paper_sizes)
+
+NC2_IMPROVES = Statement(
+    "nc2_improves",
+    "NC2 improves layer by layer through the head",
+    "NC2 improves layer by layer through the head.",
+    _FIGURES,
+    f"the mean over seeds of log NC2 falls from each layer of the head to the next, last epoch: {seeds.RULE}",
+    _CONVERGED,
+)
+NC2_IMPROVES_LINEARLY = Statement(
+    "nc2_improves_linear",
+    "NC2 improves layer by layer through the linear layers",
+    "Through the linear layers NC2 improves layer by layer, from the output of the last non-linear one on.",
+    _FIGURES,
+    f"as for the whole head, from the last non-linear layer on: {seeds.RULE}",
+    _CONVERGED,
+    Kind.ours,
+)
+NC1_HARDLY_VARIES = Statement(
+    "nc1_hardly_varies",
+    "NC1 hardly depends on the linear layer",
+    "NC1 hardly depends on the linear layer, where NC2 does.",
+    _FIGURES,
+    f"largest over least NC1 of the linear layers is at most {SPREAD:g} [choice] and less than that of NC2, in every "
+    "run, last epoch",
+    _CONVERGED,
+)
+NC2_LOG_LINEAR = Statement(
+    "nc2_log_linear",
+    "log NC2 falls linearly with the layer, by log(c3)/L2",
+    "In a balanced head log NC2 falls linearly with the layer, by log(c3)/L2 a layer, c3 the condition number of the "
+    "product of the L2 linear layers; from the first linear layer's output on.",
+    "Appendix B, with balanced linear layers",
+    f"R^2 of log NC2 at least {LINE_R2:g} and slope within {LINE_SLOPE:.0%} [choice], in every run, last epoch",
+    (interpolates, decay_times()),
+    Kind.derived,
+)
 
 
 def claims(results: Results) -> list[Claim]:
     """What the paper says of Figures 1 and 4."""
-    table = fits(results)
+    of = fit(results)
+    enough = enough_fit(results)
     return [
-        nc2_improves(results),
-        nc2_improves_linearly(results),
-        balance.decays_at_rate(table),
-        balance.nonlinear_higher(results),
-        balance.plateau_predicted(table),
-        balance.falls_after_drop(table, results.config),
-        bounds_hold(results),
-        nc1_hardly_varies(results),
-        nc2_log_linear(results),
+        nc2_improves(of, enough),
+        nc2_improves_linearly(of, enough),
+        *balance.claims(of, fits(of), enough),
+        *bounds_hold(results),
+        nc1_hardly_varies(of, enough),
+        nc2_log_linear(of),
     ]
 
 
-def steps_between(table: pd.DataFrame) -> pd.Series:
-    """What NC2 gains from each layer to the next; NaN, which is no improvement, next to a rank-deficient layer."""
-    of_run = table.groupby("id")[NC2]
-    return of_run.diff()[of_run.cumcount() > 0]
+def log_nc2(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a run, one column a layer."""
+    return table.pivot(index="id", columns="layer", values=NC2).map(np.log)
 
 
-def nc2_improves(results: Results) -> Claim:
-    """NC2 falls from layer to layer, in nearly all steps."""
-    table = final_layers(results, NC2)
-    steps = steps_between(table)
-    share = float((steps < 0).mean()) if len(steps) else np.nan
-    ends = table.groupby("id")[NC2].agg(["first", "last"]).mean() if len(table) else None
-    return Claim(
-        "nc2_improves",
-        "NC2 improves layer by layer through the head.",
-        f"it falls in at least {IMPROVES:.0%} [choice] of the steps from a layer to the next, all runs, last epoch",
-        f"in {share:.0%} of {len(steps)} steps; from {ends['first']:.3g} at the head's input to {ends['last']:.3g} "
-        "at its output"
-        if ends is not None and len(steps)
-        else "no layers",
-        Claim.judge(share >= IMPROVES if len(steps) else None),
+def falls_at_each_step(of: Results, logs: pd.DataFrame, statement: Statement, enough: Need) -> Claim:
+    """Whether log NC2, a column a layer, falls from every layer to the next."""
+    steps = logs.diff(axis=1).iloc[:, 1:]
+    holds, noise = seeds.told([seeds.below(steps[layer].dropna(), 0.0) for layer in steps])
+    if holds is None:
+        return statement.judged(of, None, "no two layers", needs=[enough])
+    means, ends = steps.mean(), np.exp(logs.mean())
+    down = int((means < 0).sum())
+    measured = (
+        f"the mean falls in {down} of {len(means)} steps, the worst to layer {means.idxmax()}: "
+        f"times {np.exp(means.max()):.2g}; NC2 from {ends.iloc[0]:.3g} to {ends.iloc[-1]:.3g}, {len(logs)} runs"
+        if means.notna().all()
+        else "not defined at some layer: nan"
     )
+    return statement.judged(of, holds, measured, f"{down} of {len(means)} steps", [enough, noise])
 
 
-def nc2_improves_linearly(results: Results) -> Claim:
-    """NC2 falls in every step from a layer to the next linear one."""
-    table = final_layers(results, NC2)
-    steps = steps_between(table[table["layer"] >= nonlinear_layers(table, results.config)])
-    return Claim(
-        "nc2_improves_linear",
-        "Through the linear layers NC2 improves layer by layer, from the output of the last non-linear one on.",
-        "it falls from each layer to the next in every run, last epoch",
-        f"in {int((steps < 0).sum())} of {len(steps)} steps" if len(steps) else "no linear layers",
-        Claim.judge(bool((steps < 0).all()) if len(steps) else None),
-    )
+def nc2_improves(of: Results, enough: Need) -> Claim:
+    """Through the whole head."""
+    return falls_at_each_step(of, log_nc2(final_layers(of, NC2)), NC2_IMPROVES, enough)
 
 
-def bounds_hold(results: Results) -> Claim:
-    """Theorem B.1 and its sharper form hold at every probe."""
-    pairs = [
-        (metric, f"{name}_{kind}")
-        for metric, name in ((NC1, "trace_ratio"), (NC2, "condition_number"))
-        for kind in ("bound", "sharper_bound")
-    ]
-    table = results.by_layer(NC1, NC2, *(bound for _, bound in pairs))
-    table = table[table["status"] != "diverged"]
-    violated, parts, useful = 0, [], 0
-    for metric, bound in pairs:
-        if bound not in table:
-            continue
-        rows = table.dropna(subset=bound)
-        finite = rows[np.isfinite(rows[bound])]
-        # NaN where a bound is finite is a measure that is infinite: a layer of deficient rank.
-        violated += int((~(finite[metric] <= finite[bound] * (1 + SLACK))).sum())
-        useful += len(finite)
-        ratio = (finite[bound] / finite[metric]).min()
-        parts.append(
-            f"{bound} finite in {len(finite)} of {len(rows)}" + (f", at least {ratio:.2g} times" if len(finite) else "")
-        )
-    return Claim(
-        "theorem_b1",
-        "Theorem B.1 bounds NC1 and NC2 of the layer before the last, at every probe; and so does its sharper form "
-        "[derived].",
-        f"no value above a bound, to {SLACK:g} of it",
-        f"{violated} violations; {'; '.join(parts)}" if parts else "no two linear layers",
-        Claim.judge(violated == 0 if useful else None),
-    )
+def nc2_improves_linearly(of: Results, enough: Need) -> Claim:
+    """From the last non-linear layer on."""
+    table = final_layers(of, NC2)
+    table = table[table["layer"] >= nonlinear_layers(table, of.config)]
+    return falls_at_each_step(of, log_nc2(table), NC2_IMPROVES_LINEARLY, enough)
 
 
-def nc1_hardly_varies(results: Results) -> Claim:
+def nc1_hardly_varies(of: Results, enough: Need) -> Claim:
     """Over the linear layers NC1 varies little, and less than NC2."""
-    table = final_layers(results, NC1, NC2)
-    table = table[table["layer"] > nonlinear_layers(table, results.config)]
+    table = final_layers(of, NC1, NC2)
+    if table.empty:
+        return NC1_HARDLY_VARIES.judged(of, None, "no layers", needs=[enough])
+    table = table[table["layer"] > nonlinear_layers(table, of.config)]
     grouped = table.groupby("id")[[NC1, NC2]]
     of_run = grouped.max() / grouped.min()
-    return Claim(
-        "nc1_hardly_varies",
-        "NC1 hardly depends on the linear layer, where NC2 does.",
-        f"largest over least NC1 of the linear layers is at most {SPREAD:g} [choice] and less than that of NC2, in "
-        "every run, last epoch",
-        f"up to {of_run[NC1].max():.3g}; of NC2 {of_run[NC2].min():.3g} and more" if len(of_run) else "no layers",
-        Claim.judge(
-            bool(((of_run[NC1] <= SPREAD) & (of_run[NC1] < of_run[NC2])).all())
-            if len(of_run.dropna()) == len(of_run) > 0
-            else None
-        ),
-    )
+    holds = bool(((of_run[NC1] <= SPREAD) & (of_run[NC1] < of_run[NC2])).all())
+    most = of_run[NC1].max()
+    measured = f"up to {most:.3g}; of NC2 {of_run[NC2].min():.3g} and more, {len(of_run)} runs"
+    return NC1_HARDLY_VARIES.judged(of, holds, measured, f"at most {most:.3g} times", [enough])
 
 
-def nc2_log_linear(results: Results) -> Claim:
+def nc2_log_linear(of: Results) -> Claim:
     """log NC2 against the layer is the line of a balanced head."""
+    lines = head_line(of)
     found = []
-    for _, rows in head_line(results).groupby("id"):
-        if len(rows) >= 3:
-            slope, offset = np.polyfit(rows["layer"], np.log(rows[NC2]), 1)
-            rest = np.log(rows[NC2]) - slope * rows["layer"] - offset
-            r2 = 1 - rest.var(ddof=0) / np.log(rows[NC2]).var(ddof=0)
-            found.append((r2, slope / (-np.log(rows["whole"].iloc[0]) / rows["linear"].iloc[0])))
-    r2, slope = np.array(found).T if found else (np.array([]), np.array([]))
-    return Claim(
-        "nc2_log_linear",
-        "In a balanced head log NC2 falls linearly with the layer, by log(c3)/L2 a layer, c3 the condition number of "
-        "the product of the L2 linear layers; from the first linear layer's output on [derived].",
-        f"R^2 of log NC2 at least {LINE_R2:g} and slope within {LINE_SLOPE:.0%} [choice], in every run, last epoch",
-        f"R^2 {r2.min():.3f} and more, slope {slope.min():.3g} to {slope.max():.3g} of that predicted"
-        if found
-        else "fewer than three linear layers",
-        Claim.judge(bool((r2 >= LINE_R2).all() and (np.abs(slope - 1) <= LINE_SLOPE).all()) if found else None),
+    for _, rows in lines.groupby("id"):
+        if len(rows) >= LAYERS:
+            logs = np.log(rows[NC2])
+            slope, offset = np.polyfit(rows["layer"], logs, 1)
+            rest = logs - slope * rows["layer"] - offset
+            predicted = -np.log(rows["whole"].iloc[0]) / rows["linear"].iloc[0]
+            found.append((1 - rest.var(ddof=0) / logs.var(ddof=0), slope / predicted))
+    if not found:
+        return NC2_LOG_LINEAR.judged(of, None, f"fewer than {LAYERS} linear layers")
+    r2, slope = np.array(found).T
+    return NC2_LOG_LINEAR.judged(
+        of,
+        bool((r2 >= LINE_R2).all() and (np.abs(slope - 1) <= LINE_SLOPE).all()),
+        f"R^2 {r2.min():.3f} and more, slope {slope.min():.3g} to {slope.max():.3g} of that predicted, {len(r2)} runs",
+        f"{slope.mean():.3g} of the slope",
     )

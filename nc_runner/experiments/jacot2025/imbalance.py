@@ -16,12 +16,12 @@ import torch
 from nc_runner import theory
 from nc_runner.config.schema import Config
 from nc_runner.experiments.base import Results
+from nc_runner.experiments.jacot2025.layers import with_columns
 
 LEARNT = 0.1  # [choice] of the loss of the best constant output, (K-1)/(2K), below which the loss has settled
 CLEAR = 10.0  # [choice] an imbalance is clear of its plateau where it is at least ten times as large
 LAST_SHARE = 0.2  # [choice] of the epochs before the first drop; the plateau is the median of the probes there
 FEWEST = 4  # [choice] probes for a fit
-DECAYED = 5.0  # [choice] of 2 eta lambda * steps, below which more than e^-5 of the first imbalance may be left
 
 CLOCK = ("data.samples", "data.per_class", "train.batch_size", "train.epochs", "train.lr_milestones", "train.lr_gamma")
 
@@ -47,14 +47,6 @@ def first_drop(config: Config) -> int:
     return min([*drop_epochs(config), config.train.epochs])
 
 
-def decayed(results: Results) -> bool:
-    """Whether weight decay has had its time before the step size drops, in every run: 2 eta lambda * steps."""
-    trials, train = results.trials, results.config.train
-    rate = trials.get("train.learning_rate", train.learning_rate) / (1 - trials.get("train.momentum", train.momentum))
-    times = 2 * rate * trials.get("train.weight_decay", train.weight_decay) * first_drop(results.config)
-    return one_clock(results) and bool(np.all(times * steps_per_epoch(results.config) >= DECAYED))
-
-
 def linear_pairs(results: Results) -> pd.DataFrame:
     """One row a trial, epoch and linear layer followed by a linear one, with its imbalance and what drives it.
 
@@ -62,7 +54,8 @@ def linear_pairs(results: Results) -> pd.DataFrame:
     none where the trials have no :func:`one_clock`.
     """
     train = results.config.train
-    table = results.by_layer("imbalance", "balancedness", "gradient_imbalance").dropna(subset="gradient_imbalance")
+    names = ("imbalance", "balancedness", "gradient_imbalance")
+    table = with_columns(results.by_layer(*names), *names).dropna(subset="gradient_imbalance")
     table = table[(table["status"] != "diverged") & (table["imbalance"] > 0) & one_clock(results)].drop(columns="loss")
     loss = results.metrics[results.metrics["metric"] == "loss"].rename(columns={"trial": "id", "value": "loss"})
     table = table.merge(loss[["id", "epoch", "loss"]], on=["id", "epoch"]).sort_values("epoch", kind="stable")
@@ -126,6 +119,31 @@ def plateau(rows: pd.DataFrame, column: str, config: Config) -> float:
     return float(settled(rows, config)[column].median())
 
 
+def plateaus(results: Results) -> pd.DataFrame:
+    """One row a trial and layer, of both kinds: the ``plateau`` of balancedness, and its second half over its first.
+
+    The halves are those of the probes over which it is the median; ``change`` is NaN with fewer than two.
+    """
+    found, config = [], results.config
+    for (trial, layer), rows in with_columns(results.by_layer("balancedness"), "balancedness").groupby(["id", "layer"]):
+        values = settled(rows.sort_values("epoch"), config)["balancedness"].dropna()
+        half = len(values) // 2
+        change = values[half:].median() / values[:half].median() if half else np.nan
+        found.append({"id": trial, "layer": layer, "plateau": values.median(), "change": change})
+    table = pd.DataFrame(found, columns=["id", "layer", "plateau", "change"])
+    keys = [key for key in results.varied if key.startswith("model.")]
+    return table.merge(results.trials[["id", *keys]], on="id")
+
+
+def left_after_drop(config: Config, rate: float, decay: float) -> float:
+    """What weight decay alone leaves of the imbalance from the first drop of the step size to the end."""
+    ends = [*drop_epochs(config), config.train.epochs]
+    rates = [rate * config.train.lr_gamma ** (i + 1) for i in range(len(ends) - 1)]
+    epochs = [end - start for start, end in pairwise(ends)]
+    steps = steps_per_epoch(config)
+    return math.exp(sum(2 * math.log1p(-r * decay) * e * steps for r, e in zip(rates, epochs, strict=True)))
+
+
 def reached(rows: pd.DataFrame, config: Config) -> bool:
     """Whether there is a plateau: where it should begin nearly nothing is left of the straight decay."""
     straight = settled(rows, config)["straight"]
@@ -148,28 +166,29 @@ def fits(results: Results) -> pd.DataFrame:
     """One row a trial and linear layer: the rate of decay fitted in the window, and the plateau.
 
     Columns: id, layer, ``probes`` in the :func:`window`, and its ends ``first`` and ``last``; ``fitted``, the slope of
-    -log imbalance a step by least squares, NaN with fewer than ``FEWEST`` probes, and ``expected``, 2 |log(1 - eta
-    lambda)|; ``plateau``, and ``predicted_plateau`` that of the recursion; ``reached``, whether the straight decay is
-    ``CLEAR`` times below the plateau where that begins; the imbalance ``at_drop`` and ``at_end``, and ``predicted_end``
-    by the recursion.
+    -log imbalance a step by least squares, with its ``r2``, NaN with fewer than ``FEWEST`` probes, and ``expected``,
+    2 |log(1 - eta lambda)|; ``plateau``, and ``predicted_plateau`` that of the recursion; ``reached``, whether the
+    straight decay is ``CLEAR`` times below the plateau where that begins; ``left`` by weight decay alone from the drop
+    to the end; the imbalance ``at_end``, and ``predicted_end`` by the recursion.
     """
     config, found = results.config, []
     for (trial, layer), rows in with_predictions(results).groupby(["id", "layer"]):
         free = window(rows, config)
         steps = free["epoch"] * steps_per_epoch(config)
-        slope = np.polyfit(steps, np.log(free["imbalance"]), 1)[0] if len(free) >= FEWEST else np.nan
-        before = rows[rows["epoch"] <= first_drop(config)]
+        logs = np.log(free["imbalance"])
+        slope = np.polyfit(steps, logs, 1)[0] if len(free) >= FEWEST else np.nan
+        rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
         found.append(
             {
                 "id": trial, "layer": layer,
                 "probes": len(free), "first": free["epoch"].min(), "last": free["epoch"].max(),
-                "fitted": -slope, "expected": -2 * math.log1p(-float(rows["rate"].iloc[0] * rows["decay"].iloc[0])),
+                "fitted": -slope, "r2": steps.corr(logs) ** 2 if len(free) >= FEWEST else np.nan,
+                "expected": -2 * math.log1p(-rate * decay), "left": left_after_drop(config, rate, decay),
                 "plateau": plateau(rows, "imbalance", config),
                 "predicted_plateau": plateau(rows, "predicted", config),
                 "reached": reached(rows, config),
-                "at_drop": before["imbalance"].iloc[-1] if len(before) else np.nan,
                 "at_end": rows["imbalance"].iloc[-1], "predicted_end": rows["predicted"].iloc[-1],
             }
         )  # fmt: skip
-    names = "id layer probes first last fitted expected plateau predicted_plateau reached at_drop at_end predicted_end"
+    names = "id layer probes first last fitted r2 expected left plateau predicted_plateau reached at_end predicted_end"
     return pd.DataFrame(found, columns=names.split())

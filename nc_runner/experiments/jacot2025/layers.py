@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from nc_runner.config.schema import Config
@@ -17,9 +18,14 @@ def column(table: pd.DataFrame, key: str, fixed: object) -> pd.Series:
     return table[key] if key in table else pd.Series(fixed, table.index)
 
 
+def with_columns(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """The table with a column for each metric, of NaN where it was not measured."""
+    return table.assign(**{name: np.nan for name in names if name not in table})
+
+
 def final_layers(results: Results, *names: str) -> pd.DataFrame:
     """One row a trial that fits and layer, at the last epoch."""
-    table = results.final_by_layer(*names)
+    table = with_columns(results.final_by_layer(*names), *names)
     return table[table["status"] == "interpolated"].sort_values(["id", "layer"], kind="stable")
 
 

@@ -7,7 +7,8 @@ from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Experiment
 from nc_runner.experiments.jacot2025 import head
-from nc_runner.experiments.jacot2025.depth import claims, figures
+from nc_runner.experiments.jacot2025.depth import figures
+from nc_runner.experiments.jacot2025.depth_claims import claims
 from nc_runner.experiments.jacot2025.measures import measure
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nc_runner.experiments.base import Experiment
-from nc_runner.experiments.jacot2025.depth import claims, figures
+from nc_runner.experiments.jacot2025.depth import figures
+from nc_runner.experiments.jacot2025.depth_claims import claims
 from nc_runner.experiments.jacot2025.head import check
 from nc_runner.experiments.jacot2025.measures import measure
 

@@ -1,43 +1,5 @@
 """Jacot et al. 2025, Figure 4: a linear head after a multilayer perceptron on MNIST."""
 
-from __future__ import annotations
+from nc_runner.experiments.jacot2025.over_training import followed_over_training
 
-from collections.abc import Iterator
-
-from torch import Tensor
-
-from nc_runner.config.schema import Config
-from nc_runner.experiments.base import Experiment, Measurement, Results
-from nc_runner.experiments.jacot2025 import measures
-from nc_runner.experiments.jacot2025.claims import claims
-from nc_runner.experiments.jacot2025.figures import training_figure
-from nc_runner.experiments.jacot2025.head import check_pairs
-from nc_runner.experiments.jacot2025.words import averaged
-from nc_runner.figures.drawing import Drawing
-from nc_runner.models import Network
-
-GRAMS = 4  # layers in the bottom row [paper]
-
-
-def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
-    """Every layer of the head, and the Gram matrices of the last four."""
-    yield from measures.measure(network, x, y, config, grams=GRAMS)
-
-
-def figures(results: Results) -> dict[str, Drawing]:
-    """Figure 4 with the predictions."""
-    return {"figure_4": training_figure(results, gram_layers=GRAMS)}
-
-
-EXPERIMENT = Experiment(
-    paper="jacot2025",
-    figure="4",
-    summary="NC1, NC2, balancedness and negativity of the layers of a linear head after an MLP, over training",
-    cost="~3 h",
-    measure=measure,
-    figures=figures,
-    claims=claims,
-    headline=("self_duality_cosine",),
-    check=check_pairs,
-    warnings=averaged,
-)
+EXPERIMENT = followed_over_training("4", network="an MLP", gram_layers=4, cost="~3 h")

@@ -5,20 +5,52 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from nc_runner.experiments.base import Claim, Experiment, Results
-from nc_runner.experiments.jacot2025 import words
-from nc_runner.experiments.jacot2025.claims import bounds_hold
+from nc_runner.experiments.base import Claim, Experiment, Need, Results, Statement
+from nc_runner.experiments.jacot2025 import seeds, words
+from nc_runner.experiments.jacot2025.bounds import bounds_hold
+from nc_runner.experiments.jacot2025.conditions import enough_fit, fit, paper_sizes
 from nc_runner.experiments.jacot2025.curves import curves, legend_above
 from nc_runner.experiments.jacot2025.head import check
-from nc_runner.experiments.jacot2025.imbalance import DECAYED, decayed
 from nc_runner.experiments.jacot2025.layers import BALANCE, NEGATIVITY, column, final_layers, nonlinear_layers
 from nc_runner.experiments.jacot2025.measures import measure
+from nc_runner.experiments.needs import decay_times, interpolates
 from nc_runner.figures.drawing import Drawing
 
 DEPTH, RATE, DECAY = "nonlinear_depth", "train.learning_rate", "train.weight_decay"
-TREND = -0.5  # [choice] rank correlation with the depth, below which a quantity falls with it
 NEGATIVE = 0.1  # [choice] negativity from which on a layer is negative
 PANELS = (("balancedness", "min"), ("balancedness", "mean"), ("negativity", "min"), ("negativity", "mean"))
+
+
+_FALLS = (
+    "the least and the mean {} over the layers fall with the number of non-linear layers at every step size, Page's "
+    f"test of ranks within a seed: {seeds.RULE}; and are lower with the most than with the fewest"
+)
+_CONVERGED = (interpolates, decay_times(), paper_sizes)
+
+MORE_BALANCED = Statement(
+    "deeper_more_balanced",
+    "deeper non-linear parts are more balanced",
+    "Deeper non-linear parts are more balanced.",
+    "Figure 3",
+    _FALLS.format("balancedness"),
+    _CONVERGED,
+)
+LESS_NEGATIVE = Statement(
+    "deeper_less_negative",
+    "deeper non-linear parts are less negative",
+    "Deeper non-linear parts are less negative.",
+    "Figure 3",
+    _FALLS.format("negativity"),
+    _CONVERGED,
+)
+LAST_NEGATIVE = Statement(
+    "last_stays_negative",
+    "the last non-linear layer always stays negative",
+    "The last non-linear layer always stays negative.",
+    "Figure 3",
+    f"its negativity is above {NEGATIVE:g} [choice] in every run",
+    _CONVERGED,
+)
 
 
 def by_run(results: Results) -> pd.DataFrame:
@@ -82,48 +114,40 @@ def weight_decay_by_depth(results: Results) -> list[str]:
 
 def claims(results: Results) -> list[Claim]:
     """What the paper says of Figure 3."""
-    table, done, depths = by_run(results), decayed(results), results.trials["model.depth"].nunique()
+    of, enough = fit(results), enough_fit(results)
+    table = by_run(of)
     return [
-        falls_with_depth(table, BALANCE, "deeper_more_balanced", "more balanced", depths=depths, done=done),
-        falls_with_depth(table, NEGATIVITY, "deeper_less_negative", "less negative", depths=depths, done=done),
-        last_stays_negative(table),
-        bounds_hold(results),
+        falls_with_depth(of, table, enough, MORE_BALANCED, BALANCE),
+        falls_with_depth(of, table, enough, LESS_NEGATIVE, NEGATIVITY),
+        last_stays_negative(of, table, enough),
+        *bounds_hold(results),
     ]
 
 
-def falls_with_depth(table: pd.DataFrame, metric: str, name: str, what: str, *, depths: int, done: bool) -> Claim:
-    """Least and mean over the layers fall with depth, at each step size; undecided where weight decay is not ``done``.
-
-    ``depths`` is the number of depths run, of which two in three must have a run that fits.
-    """
-    found = []
-    for rate, rows in table.groupby(RATE):
-        means = rows.groupby(DEPTH)[[f"{metric}_min", f"{metric}_mean"]].mean()
-        if len(means) >= max(3, 2 * depths / 3):
-            ranks = means.reset_index().rank()
-            found += [(rate, of, float(ranks[DEPTH].corr(ranks[f"{metric}_{of}"]))) for of in ("min", "mean")]
-    return Claim(
-        name,
-        f"Deeper non-linear parts are {what}.",
-        f"rank correlation of the least and of the mean {metric} (mean over runs) with the number of non-linear layers "
-        f"is below {TREND:g} [choice], at every step size; undecided where a run has 2 eta lambda * steps below "
-        f"{DECAYED:g}",
-        ", ".join(f"{of} at {rate:g}: {value:+.2f}" for rate, of, value in found)
-        or "fewer than three depths, or than two in three, have a run that fits",
-        Claim.judge(all(value < TREND for *_, value in found) if found and done else None),
-    )
+def falls_with_depth(of: Results, table: pd.DataFrame, enough: Need, statement: Statement, metric: str) -> Claim:
+    """Least and mean over the layers fall with depth, at each step size."""
+    found = {
+        (rate, over): rows.pivot_table(index="seed", columns=DEPTH, values=f"{metric}_{over}")
+        for rate, rows in table.groupby(RATE)
+        for over in ("min", "mean")
+    }
+    holds, noise = seeds.told([seeds.trend(values, rising=False) for values in found.values()])
+    if holds is None:
+        return statement.judged(of, None, "no run that fits", needs=[enough])
+    ends = {key: (values.mean().iloc[0], values.mean().iloc[-1]) for key, values in found.items()}
+    measured = ", ".join(f"{over} at {rate:g}: {a:.3g} to {b:.3g}" for (rate, over), (a, b) in ends.items())
+    factor = max(b / a for a, b in ends.values())
+    falls = all(b < a for a, b in ends.values())
+    return statement.judged(of, holds and falls, measured, f"times {factor:.2g} or less", [enough, noise])
 
 
-def last_stays_negative(table: pd.DataFrame) -> Claim:
+def last_stays_negative(of: Results, table: pd.DataFrame, enough: Need) -> Claim:
     """The last non-linear layer of every run is negative."""
     values = table["last_negativity"].dropna()
-    return Claim(
-        "last_stays_negative",
-        "The last non-linear layer always stays negative.",
-        f"its negativity is above {NEGATIVE:g} [choice] in every run",
-        f"{values.min():.2g} to {values.max():.2g}, {len(values)} runs" if len(values) else "no run",
-        Claim.judge(bool((values > NEGATIVE).all()) if len(values) else None),
-    )
+    if values.empty:
+        return LAST_NEGATIVE.judged(of, None, "no run that fits", needs=[enough])
+    measured = f"{values.min():.2g} to {values.max():.2g}, {len(values)} runs"
+    return LAST_NEGATIVE.judged(of, bool((values > NEGATIVE).all()), measured, f"{values.min():.2g} or more", [enough])
 
 
 EXPERIMENT = Experiment(

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from nc_runner.experiments.base import Results
+from nc_runner.experiments.base import Need, Results
 
 REACH = math.log(1e5)  # log t that descent with a constant step reaches: 2,000,000 steps of 0.05 [choice]
 REACH_FROM = math.log(1e3)  # where slopes over that range are fitted from [choice]
 LIMIT_FROM = 1e5  # log t from which the limit is judged [choice]
 SPAN = 3  # outputs to either side that a local slope takes in [choice]
 
+LARGE_DRIFT = 1e-3  # of the conserved matrix, relative to the squared norms at the start [choice]
+FEWEST = 3  # outputs in a range in which slopes are judged [choice]
+SHORT = {
+    "class_mean_norms": "class-mean norms",
+    "classifier_norms": "classifier norms",
+    "within_class": "within-class variation",
+    "class_mean_cosines": "class-mean cosines",
+    "classifier_cosines": "classifier cosines",
+    "self_duality": "self-duality",
+}
+
 # What the caption of Figure 2 says decays: words, metric, and other readings of the same words by their metrics, which
 # are reported beside it and not judged. [choice]
 STATEMENTS = {
     "class_mean_norms": ("variation of the centred class-mean norms", "norm_variation_class_means", {}),
     "classifier_norms": (
-        "variation of the classifier norms",
+        "variation of the classifier norms, as they are",
         "norm_variation_weights",
         {"of centred classifiers": "norm_variation_centred_weights"},
     ),
@@ -41,7 +53,38 @@ STATEMENTS = {
 def by_time(results: Results) -> pd.DataFrame:
     """As :meth:`Results.by_epoch`, with ``log_t`` beside ``log1p_time``."""
     table = results.by_epoch()
+    if "log1p_time" not in table:
+        table = table.assign(log1p_time=math.nan)
     return table.assign(log_t=table["log1p_time"] + np.log(-np.expm1(-table["log1p_time"])))
+
+
+def fitting(results: Results, method: str = "flow") -> Results:
+    """The trials of a method that separate the classes."""
+    of = results.trials.get("train.method", pd.Series(results.config.train.method.name, results.trials.index))
+    return results.only((results.trials["status"] == "interpolated") & (of == method))
+
+
+def accurate(results: Results) -> Need:
+    """What the flow conserves has not drifted far: the integrator's own error."""
+    required = f"drift of W^T W - H H^T at most {LARGE_DRIFT:g} of the squared norms"
+    drift = results.metrics.loc[results.metrics["metric"] == "conserved_drift", "value"]
+    if drift.empty:
+        return Need("an accurate flow", required, "not measured", met=False)
+    worst = float(drift.max(skipna=False))
+    return Need("an accurate flow", required, f"{worst:.1g}", worst <= LARGE_DRIFT)
+
+
+def outputs_between(low: float, high: float) -> Callable[[Results], Need]:
+    """Every flow has outputs enough at these log t for a slope."""
+
+    def need(results: Results) -> Need:
+        table = by_time(results)
+        inside = table[table["log_t"].between(low, high)].groupby("trial").size()
+        fewest = int(inside.reindex(results.trials["id"], fill_value=0).min()) if len(results.trials) else 0
+        span = f"log t from {low:.3g}" + (f" to {high:.3g}" if high < math.inf else " on")
+        return Need("times", f"{FEWEST} outputs or more at {span} in every flow", f"{fewest}", fewest >= FEWEST)
+
+    return need
 
 
 def flows(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The terminal phase of networks trained without weight decay, and how measures of collapse fall in it.
+"""The terminal phase of networks trained without weight decay, and the slopes of measures of collapse in it.
 
 There are two clocks: epochs, the paper's axis, and the time t of gradient flow, in which the layer-peeled model has its
 powers of log t. t is the sum over steps of step size / (1 - momentum). A slope is that of log y against log log epoch
@@ -7,17 +7,16 @@ or log log t.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
-from nc_runner.experiments.base import Results
+from nc_runner.experiments.base import Need, Results
 from nc_runner.experiments.ji2022.laws import fitted_slope
 
 CELL = ["model.name", "data.name"]
 FEWEST = 8  # probes of a terminal phase that is judged [choice]
 LONGEST_START = 0.5  # of the epochs: a terminal phase that begins later is too short to judge [choice]
+FACTOR = 0.9  # of its first quarter, at most, is what is left in the last of a measure that falls [choice]
 # Log of a time from which slopes are fitted: before, log log is that of the unit of time more than anything. [choice]
 EARLIEST = 1.0
 
@@ -31,6 +30,8 @@ def by_time(results: Results) -> pd.DataFrame:
     order = {trial: i for i, trial in enumerate(results.trials["id"])}
     table = results.by_epoch().sort_values("trial", key=lambda ids: ids.map(order), kind="stable")
     table = table[table["status"] != "diverged"]
+    if "accuracy" not in table:  # nothing was measured
+        table = table.assign(accuracy=np.nan)
     perfect = table[table["accuracy"] >= results.config.train.target_accuracy]
     start = table["trial"].map(perfect.groupby("trial")["epoch"].min()).astype("float64")
     clocks = {"log_epoch": np.log(table["epoch"]), "log_t": np.log(flow_time(results, table))}
@@ -59,24 +60,30 @@ def slopes(table: pd.DataFrame, metric: str, clock: str) -> list[float]:
     return [fitted_slope(rows, metric, EARLIEST, np.inf, clock) for _, rows in terminal.groupby("trial", sort=False)]
 
 
-def falls(rows: pd.DataFrame, metric: str) -> bool | None:
-    """Whether a trial's measure falls in its terminal phase; None where the phase is short or the measure undefined.
-
-    It does if its mean over the last quarter of the phase's probes is below that over the first quarter, and Kendall's
-    tau of the measure with the epoch is negative [choice].
-    """
-    rows = rows[rows["terminal"]].sort_values("epoch")
-    values = rows[metric].reset_index(drop=True)
-    if len(rows) < FEWEST or rows["epoch"].iloc[0] > LONGEST_START * rows["epoch"].iloc[-1] or values.isna().any():
-        return None
-    quarter = len(values) // 4
-    tau = pd.Series(values.index).corr(values, method="kendall")
-    return bool(values[-quarter:].mean() < values[:quarter].mean() and tau < 0)
+def quarters(rows: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Medians of a metric over the first and the last quarter of the probes of one trial's terminal phase."""
+    values = rows[rows["terminal"]].sort_values("epoch")[metric].to_numpy(dtype=float)
+    share = max(len(values) // 4, 1)
+    return (float(np.median(values[:share])), float(np.median(values[-share:]))) if len(values) else (np.nan, np.nan)
 
 
-def together(answers: Iterable[bool | None]) -> bool | None:
-    """True if all are, False if any is, None where it cannot be told."""
-    found = set(answers)
-    if False in found:
-        return False
-    return None if None in found or not found else True
+def terminal_phase(results: Results) -> Need:
+    """Every trial has a terminal phase, not too late and with probes enough."""
+    table = by_time(results)
+    starts = table[table["terminal"]].groupby("trial")["epoch"].agg(["min", "size"]).reindex(results.trials["id"])
+    ends = table.groupby("trial")["epoch"].max().reindex(results.trials["id"])
+    there = (starts["min"] <= LONGEST_START * ends) & (starts["size"] >= FEWEST)
+    return Need(
+        "terminal phase",
+        f"from {LONGEST_START:.0%} of the epochs on or earlier, {FEWEST} probes or more, in every trial",
+        f"{there.sum()} of {len(there)} trials" + (f", from epoch {starts['min'].min():.0f} on" if there.any() else ""),
+        bool(there.all()) and len(there) > 0,
+    )
+
+
+def time_enough(results: Results) -> Need:
+    """The slowest law of the layer-peeled model, 1/sqrt(log t), would itself fall by the factor that is asked for."""
+    left = [np.sqrt(np.divide(*quarters(rows, "log_t"))) for _, rows in by_time(results).groupby("trial")]
+    most = max(left, default=np.nan) if not np.isnan(left).any() else np.nan
+    required = f"1/sqrt(log t) falls to {FACTOR:g} or less between the phase's first and last quarter, in every trial"
+    return Need("time enough", required, f"{most:.2f}", bool(most <= FACTOR))

@@ -36,10 +36,10 @@ def test_a_line_is_the_mean_of_a_layer_over_training(resnet: bool) -> None:
         of_layer = nc2[f"layer {layer}, {names[layer]}"]
         np.testing.assert_array_equal(of_layer[:, 0], epochs)
         np.testing.assert_allclose(of_layer[:, 1], 16 ** ((depth - layer) / (depth - 3)))
-    np.testing.assert_allclose(nc2[f"layer {depth}, linear"][:, 1], 2.5)  # of 1 and 4
+    np.testing.assert_allclose(nc2[f"layer {depth}, linear"][:, 1], 2.0)  # of 1, 4 and 1
     last = np.array(drawing.figure.axes[4 + depth - 3].lines[0].get_xydata())
-    np.testing.assert_allclose(last[:, 1], [*(16 ** ((depth - layer) / (depth - 3)) for layer in range(depth)), 2.5])
-    assert "mean over 2 seeds, band: one standard deviation" in drawing.caption
+    np.testing.assert_allclose(last[:, 1], [*(16 ** ((depth - layer) / (depth - 3)) for layer in range(depth)), 2.0])
+    assert "mean over 3 seeds, band: one standard deviation" in drawing.caption
 
 
 def test_predictions_and_bounds_are_drawn_over_what_they_are_of() -> None:

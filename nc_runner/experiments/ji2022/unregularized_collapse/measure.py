@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nc_runner import metrics
 from nc_runner.config.check_model import NETWORKS
 from nc_runner.config.choices import LossName, Method
 from nc_runner.config.schema import Config
@@ -24,12 +25,13 @@ from nc_runner.experiments.measures import geometry
 
 
 def measure(network: Any, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
-    """The four panels of the features [T, N, D] under the output layer, fit, and the norm of the mean classifier."""
+    """The four panels of the features [T, N, D] under the output layer, fit, NC4, the norm of the mean classifier."""
     features, logits = last_features(network, x)
     weight = network.output_layer()[0].double()
     for named in (geometry.fit(logits, y), measures.panels(features, y, weight)):
         for name, value in named:
             yield None, name, value
+    yield None, "ncc_error", 1 - metrics.ncc_accuracy(features, y)
     yield None, "mean_classifier_norm", torch.linalg.vector_norm(weight.mean(-2), dim=-1)
 
 
