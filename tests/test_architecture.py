@@ -122,11 +122,12 @@ def test_the_rooms_are_small() -> None:
 
 
 def test_an_experiment_that_is_a_folder_has_three_modules_and_no_more() -> None:
+    """Or two, where it measures as another does."""
     for wing in WINGS:
         for folder in (PACKAGE / "experiments" / wing).iterdir():
             if (folder / "__init__.py").exists():
                 names = {path.name for path in folder.glob("*.py")}
-                assert names == {"__init__.py", "measure.py", "figures.py", "claims.py"}, folder.name
+                assert names | {"measure.py"} == {"__init__.py", "measure.py", "figures.py", "claims.py"}, folder.name
 
 
 PLANTED = {
