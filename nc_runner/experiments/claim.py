@@ -124,8 +124,3 @@ class Claim:
             "needs": [vars(need) for need in self.needs],
             "verdict": self.verdict.value,
         }
-
-    @staticmethod
-    def judge(holds: bool | None) -> bool | None:
-        """Transitional: claims that are not statements yet pass what they found."""
-        return holds

@@ -12,6 +12,7 @@ from nc_runner.cli.mistakes import compose
 from nc_runner.config.check import check
 from nc_runner.config.compose import SCALES, conf_dir, experiment_names
 from nc_runner.config.trials import make_trials
+from nc_runner.experiments.claim import SHORT
 from nc_runner.experiments.papers import PAPERS
 from nc_runner.record.folder import RunFolder
 from nc_runner.run.judge import draw_and_judge
@@ -40,7 +41,18 @@ def test_it_runs_draws_and_draws_the_same_again(name: str, smoke_run: Callable[[
         Path(figure).stem for figure in drawn if figure.endswith(".md")
     }
     claims = folder.read_json("claims.json")
-    assert len({claim["id"] for claim in claims}) == len(claims) > 0
     draw_and_judge(folder, read_results([folder]), experiments.load(name), Console(quiet=True))
     assert {path.name: path.read_bytes() for path in (folder.path / "figures").iterdir()} == drawn
     assert folder.read_json("claims.json") == claims
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_no_claim_is_without_needs_and_those_decided_have_all_met(name: str, smoke_run: Callable[[str], Path]) -> None:
+    claims = RunFolder(smoke_run(name)).read_json("claims.json")
+    assert len({claim["id"] for claim in claims}) == len(claims) > 0
+    for claim in claims:
+        assert claim["needs"], claim["id"]
+        assert 0 < len(claim["short"]) <= SHORT, claim["id"]
+        assert all(claim[key] for key in ("statement", "source", "expected", "measured")), claim["id"]
+        met = all(need["met"] for need in claim["needs"])
+        assert (claim["verdict"] == "undecided") is not met, claim["id"]

@@ -24,9 +24,9 @@ def tables(*values: float, metric: str = "spread", status: str = "interpolated")
 def claims(results: Results) -> list[Claim]:
     values = results.final()["spread"]
     return [
-        Claim("small", "", "", f"at most {values.max():.2g}", Claim.judge(bool((values <= 0.5).all()))),
-        Claim("many", "", "", f"{len(values)} trials", Claim.judge(len(values) > 1)),
-        Claim("ratio", "", "", f"{(values / values).max():.2g}", Claim.judge(True)),
+        Claim("small", "", "", f"at most {values.max():.2g}", bool((values <= 0.5).all())),
+        Claim("many", "", "", f"{len(values)} trials", len(values) > 1),
+        Claim("ratio", "", "", f"{(values / values).max():.2g}", True),
     ]
 
 

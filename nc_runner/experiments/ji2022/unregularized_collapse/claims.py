@@ -27,7 +27,7 @@ _SOURCE = "Figures 1, 3 and 4, and 5 on KMNIST"
 FALLS = {
     name: Statement(
         f"falls_{name}",
-        f"{WHICH[name]}: {SHORT[name]} fall in the terminal phase",
+        f"{WHICH[name]}: fall of {SHORT[name]} in the terminal phase",
         f"{words[0].upper()}{words[1:]} decreases in the terminal phase.",
         _SOURCE,
         "in every cell of networks and data sets, as the mean of logs over seeds: the median over the last quarter of "
