@@ -1,23 +1,23 @@
-"""Every experiment on tables with little or nothing in them: it draws, it judges, and it decides nothing on NaN or inf.
+"""Every experiment on tables with little or nothing in them: it draws, it judges, and it decides nothing on nothing.
 
-The tables are those of a smoke run, with values taken out of them.
+The tables are those of a smoke run, with values taken out of them. What NaN decides where a claim is otherwise decided,
+each wing tests on tables made for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from nc_runner import experiments
 from nc_runner.config.compose import experiment_names
-from nc_runner.experiments.base import Claim, Results, Verdict
+from nc_runner.experiments.base import Results, Verdict
 from nc_runner.figures.drawing import Drawing
 from nc_runner.record.folder import RunFolder
 from nc_runner.run.judge import draw
@@ -98,37 +98,3 @@ def test_it_draws_and_judges_what_is_left(name: str, tables: str, results: Resul
     if tables in NOTHING_MEASURED:
         assert {claim.verdict for claim in claims} == {Verdict.undecided}, claims
     draw(Nowhere(), left, experiments.load(name))  # type: ignore[arg-type]
-
-
-def families(results: Results) -> Iterator[tuple[str, pd.Series]]:
-    """Each metric with its rows; those told apart by numbers alone count as one."""
-    family = results.metrics["metric"].str.replace(r"(_\d+)+$", "", regex=True)
-    for metric in family.unique():
-        yield metric, family == metric
-
-
-@pytest.mark.parametrize("name", experiment_names())
-def test_what_a_verdict_rests_on_decides_nothing_where_it_is_not_finite(name: str, results: Results) -> None:
-    """A claim rests on a metric where other finite values of it, small and falling or large and rising, change it.
-
-    By turns a metric is NaN in all trials, and infinite in one.
-    """
-    experiment = experiments.load(name)
-    results = with_status(results, "interpolated")
-    rising = pd.Series(np.arange(len(results.metrics)) + 3.0, results.metrics.index)
-
-    def claims(tables: Results) -> dict[str, Claim]:
-        return {claim.id: claim for claim in judged(experiment, tables)}
-
-    measured, resting = claims(results), 0
-    for number, (metric, rows) in enumerate(families(results)):
-        value = math.nan
-        if number % 2:
-            rows = rows & (results.metrics["trial"] == results.trials["id"].iloc[0])
-            value = math.nan if metric.endswith("bound") else math.inf  # of a bound inf is a value
-        others = [claims(changed(results, rows, numbers)) for numbers in (rising, 1 / rising)]
-        found = claims(changed(results, rows, value))
-        for claim in [id for id in measured if any(measured[id] != other[id] for other in others)]:
-            assert found[claim].verdict is Verdict.undecided, (metric, claim)
-            resting += 1
-    assert resting

@@ -132,7 +132,7 @@ def falls_with_depth(of: Results, table: pd.DataFrame, enough: Need, statement: 
         for over in ("min", "mean")
     }
     holds, noise = seeds.told([seeds.trend(values, rising=False) for values in found.values()])
-    if holds is None:
+    if holds is None or any(values.empty for values in found.values()):
         return statement.judged(of, None, "no run that fits", needs=[enough])
     ends = {key: (values.mean().iloc[0], values.mean().iloc[-1]) for key, values in found.items()}
     measured = ", ".join(f"{over} at {rate:g}: {a:.3g} to {b:.3g}" for (rate, over), (a, b) in ends.items())

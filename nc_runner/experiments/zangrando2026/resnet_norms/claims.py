@@ -88,8 +88,7 @@ def finals(results: Results) -> pd.DataFrame:
     """One row a trial and layer: its norm, the predicted one, the relative error."""
     table = results.final_by_layer("weight_norm")
     table = table.reindex(columns=[*table.columns.difference(["weight_norm"], sort=False), "weight_norm"])
-    table["predicted"] = [
-        predicted(results.config, first)[layer] for first, layer in zip(table[FIRST], table["layer"], strict=True)
-    ]
+    norms = {first: predicted(results.config, first) for first in table[FIRST].unique()}
+    table["predicted"] = [norms[first][layer] for first, layer in zip(table[FIRST], table["layer"], strict=True)]
     table["error"] = (table["weight_norm"] / table["predicted"] - 1).abs()
     return table
