@@ -21,7 +21,7 @@ def test_what_was_changed_from_the_paper_is_named_with_what_it_was() -> None:
     assert changed() == "Sizes of scale=paper."
     assert changed_from_paper(Config()) == ""
     assert changed("scale=smoke", "train.momentum=0.5", "seeds=[4,5]") == (
-        f"{CHANGED}seeds 2 (1), data.samples 20 (200), model.width 16 (64), train.epochs 50 (20000), "
+        f"{CHANGED}seeds 2 (3), data.samples 20 (100), model.width 16 (128), train.epochs 50 (20000), "
         "train.momentum 0.5 (0.9)."
     )
 
@@ -54,7 +54,7 @@ def test_within_a_run_too_where_hydra_is_in_charge_already() -> None:
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         within = changed_from_paper(config)
     assert within == changed_from_paper(config)
-    assert "data.samples 100 (200)" in within
+    assert "data.samples 40 (100)" in within
 
 
 @pytest.mark.parametrize("name", experiment_names())
