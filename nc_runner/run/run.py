@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from nc_runner.record.folder import RunFolder
 from nc_runner.record.provenance import now, provenance
 from nc_runner.record.tables import Outcome, metrics_table, trials_table
 from nc_runner.run.estimate import costs as estimated
+from nc_runner.run.estimate import together
 from nc_runner.run.judge import draw_and_judge
 from nc_runner.run.plan import Plan
 from nc_runner.run.progress import RunProgress, announce, label
@@ -28,6 +30,10 @@ log = logging.getLogger(__name__)
 
 class StacksFailedError(Exception):
     """Stacks that did not train to their end, and why."""
+
+
+class NotDrawnError(Exception):
+    """All is trained and measured, but not drawn or judged."""
 
 
 def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
@@ -46,13 +52,16 @@ def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
     with folder.locked(), logging_to(folder), requests_to_stop() as requests:
         try:
             requests.heed()
+            log.info("resumed" if (folder.path / "provenance.json").exists() else "started")
             train(plan, folder, console, requests)
-            draw_and_judge(folder, read_results([folder]), plan.experiment, console)
+            make_figures(plan, folder, console)
             folder.remove_checkpoints()
             folder.update_status(state="completed", finished=now(), updated=now())
+            log.info("completed")
             return 0
         except Stopped as stopped:
             ended(folder, "interrupted", stopped.name)
+            log.warning("interrupted by %s; saved", stopped.name)
             console.print(
                 f"Interrupted ({stopped.name}); what was done is saved. Go on with: nc-run resume {folder.path}",
                 soft_wrap=True,
@@ -60,15 +69,35 @@ def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
             return stopped.exit_code
         except UserError as error:
             ended(folder, "failed", str(error))
+            log.error("failed: %s", error)
             return refuse(error)
         except Exception as error:
-            ended(folder, "failed", str(error) if isinstance(error, StacksFailedError) else f"{error!r}")
-            log.exception("the run failed")
+            ours = isinstance(error, StacksFailedError | NotDrawnError)
+            ended(folder, "failed", str(error) if ours else f"{error!r}")
+            log.exception("failed")
+            again = "try again with: nc-run resume"
+            if isinstance(error, NotDrawnError):
+                again = "all measurements are saved; draw and judge them again with: nc-run plot"
             console.print(
-                f"Failed: {error}. Its log is {folder.path}/nc-run.log; try again with: nc-run resume {folder.path}",
-                soft_wrap=True, markup=False,
-            )  # fmt: skip
+                f"Failed: {error}. Its log is {folder.path}/nc-run.log; {again} {folder.path}",
+                soft_wrap=True,
+                markup=False,
+            )
             return 1
+
+
+def make_figures(plan: Plan, folder: RunFolder, console: Console) -> None:
+    """Draw and judge what was measured.
+
+    Raises:
+        NotDrawnError: that failed; training did not.
+    """
+    try:
+        draw_and_judge(folder, read_results([folder]), plan.experiment, console)
+    except (Stopped, UserError):
+        raise
+    except Exception as error:
+        raise NotDrawnError(f"drawing or judging, after training ({type(error).__name__}: {error})") from error
 
 
 def ended(folder: RunFolder, state: str, reason: str) -> None:
@@ -98,11 +127,15 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
         "%s: %d trials in %d stacks, %d workers, %s",
         plan.config.experiment, len(trials), len(stacks), plan.jobs, plan.device,
     )  # fmt: skip
-    costs = estimated(stacks, plan.experiment.measure, plan.device)
-    announce(plan, costs, console)
+    with console.status("Timing a few steps"):
+        costs = estimated(stacks, plan.experiment.measure, plan.device)
+    before = {name: folder.steps_done(name) for name in stacks}
+    ahead = {name: cost.after(before[name]) for name, cost in costs.items()}
+    announce(plan, ahead, console, resumed=any(before.values()))
     for item in plan.left_out:
         log.warning("left out: %s", item)
 
+    at_once = functools.partial(together, jobs=plan.jobs, cuda=plan.device.type == "cuda")
     outcomes: dict[str, Outcome] = {}
     failures: dict[str, Exception] = {}
     started = time.monotonic()
@@ -112,7 +145,7 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
         folder.write_metrics(metrics)
         folder.write_trials(trials_table(trials, outcomes, metrics, plan.experiment.headline))
 
-    with requests.noted(), RunProgress(stacks, costs, console) as progress:
+    with requests.noted(), RunProgress(stacks, costs, console, at_once, before) as progress:
         training = run_stacks(
             stacks,
             plan.experiment.measure,
