@@ -9,8 +9,9 @@ from types import TracebackType
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Column
+from rich.text import Text
 
 from nc_runner.config.trials import Trial
 from nc_runner.run.estimate import LONG_SECONDS, Cost, fitting_scale, one_after_the_other, together
@@ -46,6 +47,17 @@ def announce(plan: Plan, costs: dict[str, Cost], console: Console, *, resumed: b
         console.print(f"That is over an hour; scale={scale} would take about {duration(shorter)}. Going on.")
 
 
+class _Times(ProgressColumn):
+    """What ``said`` says, beside the bar of all trials; said anew whenever the screen is."""
+
+    def __init__(self, said: Callable[[], str]) -> None:
+        super().__init__(Column(no_wrap=True))
+        self.said = said
+
+    def render(self, task: Task) -> Text:
+        return Text(self.said() if task.id == 0 else "")
+
+
 class RunProgress:
     """Trials done of the total, what is training with its loss and accuracy, the time since the start and that left.
 
@@ -77,18 +89,17 @@ class RunProgress:
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=_WIDE_BAR if self.wide else _NARROW_BAR),
             TextColumn("{task.fields[state]}", table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[time]}", table_column=Column(no_wrap=True)),
+            _Times(lambda: self._said()[2]),
             console=console,
             disable=not console.is_terminal,
             transient=True,
             expand=True,
         )
-        self.overall = self.bars.add_task("all trials", total=self.total, state="", time="")
+        self.overall = self.bars.add_task("all trials", total=self.total, state="")
         self.rows: dict[str, TaskID] = {}
 
     def __enter__(self) -> RunProgress:
-        trials, _, times = self._said()
-        self.bars.update(self.overall, state=trials, time=times)
+        self.bars.update(self.overall, state=self._said()[0])
         self.bars.start()
         return self
 
@@ -108,7 +119,7 @@ class RunProgress:
             state = f"{epoch} loss {report.loss:.4f}"
         if report.stack not in self.rows:
             self.rows[report.stack] = self.bars.add_task(
-                label(trials), total=self.costs[report.stack].steps, state=state, time=""
+                label(trials), total=self.costs[report.stack].steps, state=state
             )
         self.bars.update(self.rows[report.stack], completed=report.step, state=state)
         self._refresh()
@@ -140,7 +151,7 @@ class RunProgress:
         trials, rate, times = self._said()
         done = sum(cost.seconds * self.steps[name] / cost.steps for name, cost in self.costs.items())
         state = f"{trials}  {rate}" if self.wide else trials
-        self.bars.update(self.overall, completed=done, state=state, time=times)
+        self.bars.update(self.overall, completed=done, state=state)
         if not self.console.is_terminal and time.monotonic() - self.printed >= _PLAIN_EVERY_SECONDS:
             self.printed = time.monotonic()
             current = "; ".join(
