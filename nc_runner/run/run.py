@@ -6,7 +6,7 @@ import contextlib
 import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
@@ -50,17 +50,18 @@ def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
     """
     console = console or Console()
     with folder.locked(), logging_to(folder), requests_to_stop() as requests:
+        tell = telling(folder)
         try:
             requests.heed()
             log.info("resumed" if (folder.path / "provenance.json").exists() else "started")
-            train(plan, folder, console, requests)
+            train(plan, folder, console, requests, tell)
             make_figures(plan, folder, console)
             folder.remove_checkpoints()
-            folder.update_status(state="completed", finished=now(), updated=now())
+            tell(state="completed", finished=now())
             log.info("completed")
             return 0
         except Stopped as stopped:
-            ended(folder, "interrupted", stopped.name)
+            ended(folder, tell, "interrupted", stopped.name)
             log.warning("interrupted by %s; saved", stopped.name)
             console.print(
                 f"Interrupted ({stopped.name}); what was done is saved. Go on with: nc-run resume {folder.path}",
@@ -68,12 +69,12 @@ def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
             )
             return stopped.exit_code
         except UserError as error:
-            ended(folder, "failed", str(error))
+            ended(folder, tell, "failed", str(error))
             log.error("failed: %s", error)
             return refuse(error)
         except Exception as error:
             ours = isinstance(error, StacksFailedError | NotDrawnError)
-            ended(folder, "failed", str(error) if ours else f"{error!r}")
+            ended(folder, tell, "failed", str(error) if ours else f"{error!r}")
             log.exception("failed")
             again = "try again with: nc-run resume"
             if isinstance(error, NotDrawnError):
@@ -100,15 +101,30 @@ def make_figures(plan: Plan, folder: RunFolder, console: Console) -> None:
         raise NotDrawnError(f"drawing or judging, after training ({type(error).__name__}: {error})") from error
 
 
-def ended(folder: RunFolder, state: str, reason: str) -> None:
+def telling(folder: RunFolder) -> Callable[..., None]:
+    """What changes fields of status.json, and with them ``seconds``: how long the run has taken so far, without pauses.
+
+    Of a process that was killed they hold what it last told; ``killed`` then says that they are too few.
+    """
+    begun, before = time.monotonic(), folder.read_status()
+    killed = before.get("state") == "running" or before.get("killed", False)
+
+    def tell(**changes: object) -> None:
+        seconds = round(before.get("seconds", 0.0) + time.monotonic() - begun, 1)
+        folder.update_status(**changes, seconds=seconds, killed=killed, updated=now())
+
+    return tell
+
+
+def ended(folder: RunFolder, tell: Callable[..., None], state: str, reason: str) -> None:
     """Say in status.json how the run ended, and leave it at that where the disk takes no more."""
     with contextlib.suppress(UserError):
         if folder.read_status().get("state") != "completed":
-            folder.update_status(state=state, reason=reason, updated=now())
+            tell(state=state, reason=reason)
 
 
-def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -> None:
-    """Train every stack that is not trained yet, and write the tables as each ends.
+def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests, tell: Callable[..., None]) -> None:
+    """Train every stack that is not trained yet, write the tables as each ends, and ``tell`` it in status.json.
 
     Raises:
         StacksFailedError: some did not train to their end.
@@ -122,7 +138,7 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
         multiply_by(product_of_this_machine() if plan.device.type == "cpu" else "mm")
         known = provenance(plan.config, plan.data, plan.left_out, device=plan.device, jobs=plan.jobs)
         folder.write_json("provenance.json", known)
-    folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())
+    tell(state="running", trials=len(trials), trials_done=0, reason=None)
     log.info(
         "%s: %d trials in %d stacks, %d workers, %s",
         plan.config.experiment, len(trials), len(stacks), plan.jobs, plan.device,
@@ -167,7 +183,7 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
                     progress.finish(name)
                     log.info("stack %s finished", name)
                     done = sum(len(stacks[other]) for other, o in outcomes.items() if o.finished)
-                    folder.update_status(trials_done=done, updated=now())
+                    tell(trials_done=done)
         write_tables()
     log.info("training ended after %.1f s", time.monotonic() - started)
     if failures:
