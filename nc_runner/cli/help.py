@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import textwrap
 from typing import Any
 
@@ -12,7 +14,7 @@ Run an experiment: key=value, by Hydra
   nc-run experiment=bn_wd_sweep scale=quick     a figure's shape, in a minute
   nc-run experiment=bn_wd_sweep                 at the paper's own sizes
   nc-run experiment=bn_wd_sweep seeds=5 model.width=300        any key below
-  nc-run experiment=bn_wd_sweep 'grid={train.weight_decay:[1e-3,2e-3]}'
+  nc-run experiment=bn_wd_sweep train.weight_decay=[1e-3,2e-3]  a list: an axis of the grid
   nc-run -m experiment=bn_wd_sweep train.epochs=100,300        one job per value
 
 Act on what is there: a plain word
@@ -66,7 +68,7 @@ def of_keys(overrides: list[str]) -> int:
     print(f"Every key, its value with {' '.join(overrides)}, and its meaning\n")
     for key, item in schema().items():
         print(f"{key}={plain(values[key])}")
-        print(textwrap.fill(sentence(item.metadata), 79, initial_indent="    ", subsequent_indent="    "))
+        print(textwrap.fill(sentence(item), 79, initial_indent="    ", subsequent_indent="    "))
     return 0
 
 
@@ -76,12 +78,17 @@ def plain(value: Any) -> str:
     return textwrap.shorten(text, 60, placeholder=" ...")
 
 
-def sentence(metadata: Any) -> str:
-    """A key's meaning with its bounds."""
+def sentence(item: dataclasses.Field[Any]) -> str:
+    """A key's meaning with its bounds, or all names it may have as its value."""
+    from nc_runner.config import choices
     from nc_runner.config.check import LIMITS
 
-    bounds = [f"{LIMITS[kind][1]} {limit:g}" for kind, limit in metadata.items() if kind in LIMITS]
-    return str(metadata["meaning"]) + (f" ({' and '.join(bounds)})" if bounds else "")
+    said = str(item.metadata["meaning"])
+    bounds = [f"{LIMITS[kind][1]} {limit:g}" for kind, limit in item.metadata.items() if kind in LIMITS]
+    names = [choice.name for choice in getattr(choices, str(item.type), ())]
+    if names and not all(re.search(rf"\b{name}\b", said) for name in names):
+        said += f": {', '.join(names)}"
+    return said + (f" ({' and '.join(bounds)})" if bounds else "")
 
 
 def of_command(name: str) -> int:

@@ -18,6 +18,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict, read_write
 
+from nc_runner.cli.terminal import noting
 from nc_runner.config.keys import to_config
 from nc_runner.errors import UserError, broke, refuse
 from nc_runner.record.folder import RunFolder
@@ -61,11 +62,13 @@ class RunFolders(Callback):
 
     def on_run_start(self, config: Any, **_: Any) -> None:
         """Refuse what cannot run; then claim the run's folder, under a name no other run has."""
-        from nc_runner.run.plan import make_plan
+        with noting("Loading the program"):
+            from nc_runner.run.plan import make_plan
 
         try:
-            own = settled(_without_hydra(config))
-            plan = make_plan(to_config(own), list(config.hydra.overrides.task))
+            with noting("Loading the data"):
+                own = settled(_without_hydra(config))
+                plan = make_plan(to_config(own), list(config.hydra.overrides.task))
             folder = RunFolder.claim(Path(config.hydra.run.dir), "hydra.run.dir")
         except UserError as error:
             raise SystemExit(refuse(error)) from error  # Hydra turns any Exception of a callback into a warning

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from nc_runner.cli.terminal import make_unfailing
+from nc_runner.cli.terminal import make_unfailing, noting
 from nc_runner.errors import UserError, did_you_mean, refuse
 
 HELP = ("-h", "--help", "help")
@@ -70,16 +70,17 @@ def unknown_word(word: str, commands: Sequence[str]) -> str:
 
 def hydra_run() -> int:
     """Compose, and run one job or a multirun, through Hydra."""
-    import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
+    with noting("Loading the program"):
+        import hydra
+        from hydra.errors import HydraException
+        from omegaconf.errors import OmegaConfBaseException
 
-    from nc_runner.cli import hydra_job
-    from nc_runner.cli.mistakes import plain_sentence
-    from nc_runner.config.compose import conf_dir, own_files, register
-    from nc_runner.config.files import check_yaml
-    from nc_runner.config.words import readable
-    from nc_runner.run.stopping import Stopped, requests_to_stop
+        from nc_runner.cli import hydra_job
+        from nc_runner.cli.mistakes import plain_sentence
+        from nc_runner.config.compose import conf_dir, own_files, register
+        from nc_runner.config.files import check_yaml
+        from nc_runner.config.words import readable
+        from nc_runner.run.stopping import Stopped, requests_to_stop
 
     register()
     flags = [word for word in sys.argv[1:] if word.startswith("-")]

@@ -11,6 +11,11 @@ from nc_runner.config.schema import Config
 from nc_runner.errors import UserError, did_you_mean
 
 GROUPS = ("scale", "data", "model", "train", "hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir")
+OTHER_NAMES = {
+    "lr": "train.learning_rate", "wd": "train.weight_decay", "bs": "train.batch_size", "batch": "train.batch_size",
+    "n": "data.samples", "layers": "model.depth", "seed": "seeds", "classes": "data.classes", "dataset": "data",
+    "workers": "jobs", "lambda": "train.weight_decay", "eta": "train.learning_rate",
+}  # fmt: skip
 KINDS = {
     "int": "a whole number",
     "int | None": "a whole number, or null",
@@ -67,8 +72,10 @@ def _unknown_key(text: str) -> str | None:
         return None
     key = found.groups()[-1]
     known = [*schema(), *GROUPS]
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
-    near = near or [name for name in known if name.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+    last = key.rsplit(".", 1)[-1]
+    near = [OTHER_NAMES[last.lower()]] if last.lower() in OTHER_NAMES else []
+    near = near or [name for name in known if name.rsplit(".", 1)[-1] == last]
+    near = near or difflib.get_close_matches(key, known, n=2, cutoff=0.6)
     hint = f"did you mean {' or '.join(near)}?" if near else "nc-run --help experiment=NAME lists every key."
     return f"{key}: there is no such key; {hint}"
 

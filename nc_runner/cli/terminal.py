@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 
@@ -50,3 +52,19 @@ def make_unfailing() -> None:
             stream = open(os.devnull, "w")  # noqa: SIM115 (for the life of the process)
         if not isinstance(stream, Unfailing):
             setattr(sys, name, Unfailing(stream))
+
+
+@contextlib.contextmanager
+def noting(text: str) -> Iterator[None]:
+    """Say on a terminal what is being done while it is, on a line that is cleared then."""
+
+    def write(line: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
+            sys.stderr.flush()
+
+    write(text)
+    try:
+        yield
+    finally:
+        write("")

@@ -146,7 +146,7 @@ def values_on_axes(config: Config) -> dict[str, list[Any]]:
 def _distinct(values: Iterable[Any]) -> list[str]:
     """Each value once, as a person would write it, numbers in their order."""
     distinct = {_plain(value): value for value in values}
-    numbers = all(isinstance(value, int | float) for value in distinct.values())
+    numbers = all(isinstance(value, int | float) and value == value for value in distinct.values())  # NaN has no place
     return sorted(distinct, key=lambda text: distinct[text]) if numbers else sorted(distinct)
 
 

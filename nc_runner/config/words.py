@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from nc_runner.config.keys import schema
 from nc_runner.errors import UserError
+
+GROUPS = ("scale", "data", "model", "train", "experiment")
+NO_AXES = ("seeds", "jobs", "grid", "experiment", "device")  # of them the first takes a list itself
 
 
 def readable(words: Iterable[str], *, several: bool = False) -> list[str]:
     """The words for Hydra; ``grid={key: [values]}`` may name an axis that the experiment does not have.
+
+    A list for a key that takes one value is an axis of the grid, ``model.width=[100,200]``.
 
     Args:
         several: whether a key may have several values, one for each job of a multirun.
@@ -37,11 +43,24 @@ def readable(words: Iterable[str], *, several: bool = False) -> list[str]:
             ) from error
         if override.is_sweep_override() and not several:
             raise UserError(
-                f"{word}: has several values; allowed is one, or -m before all words, for a job with each, or "
-                f"'grid={{{key}:[{value}]}}', for an axis of the grid."
+                f"{word}: has several values; allowed is one, or a list, {key}=[{value}], which makes an axis of the "
+                "grid, or -m before all words, which makes a job of each."
+            )
+        if is_axis(key, value):
+            word = f"++grid={{{key}:{value}}}"
+        elif value.startswith("[") and key in GROUPS:
+            raise UserError(
+                f"{word}: is a list, but {key}= picks one of the files in conf/{key}; allowed is one, or "
+                f"-m {key}={value.strip('[]')}, which makes a job of each."
             )
         found.append(f"++{word}" if key == "grid" else word)
     return found
+
+
+def is_axis(key: str, value: str) -> bool:
+    """Whether a word gives a list of values to a key that takes one."""
+    known = schema()
+    return value.startswith("[") and key in known and key not in NO_AXES and not str(known[key].type).startswith("list")
 
 
 def reason(error: BaseException) -> str:

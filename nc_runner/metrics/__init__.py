@@ -15,7 +15,8 @@ from .etf import etf_cosine_deviation
 from .kkt import kkt_residual
 from .margins import margin_ratio, margins
 from .means import class_means
-from .ncc import ncc_accuracy
+from .nc import nc
+from .ncc import ncc_accuracy, ncc_agreement
 from .negativity import negativity
 from .norms import norm_variation, operator_norm
 from .rank import numerical_rank, relative_rank_distance
@@ -34,7 +35,9 @@ __all__ = [
     "kkt_residual",
     "margin_ratio",
     "margins",
+    "nc",
     "ncc_accuracy",
+    "ncc_agreement",
     "negativity",
     "norm_variation",
     "numerical_rank",

@@ -218,6 +218,16 @@ class RunFolder:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return tensors, json.loads(file.metadata()["record"])
 
+    def steps_done(self, stack: str) -> int:
+        """The steps of a stack at its last checkpoint, read without its tensors; 0 without one."""
+        from safetensors import safe_open
+
+        path = self._checkpoint(stack)
+        if not path.exists():
+            return 0
+        with safe_open(path, framework="pt") as file:
+            return int(json.loads(file.metadata()["record"])["step"])
+
     def remove_checkpoints(self) -> None:
         """Remove what only an unfinished run needs."""
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)

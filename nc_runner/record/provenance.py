@@ -18,6 +18,7 @@ from nc_runner.config.schema import Config
 from nc_runner.models.layers import product_in_use
 
 _PACKAGES = ("nc-runner", "torch", "numpy", "pandas", "pyarrow", "hydra-core", "omegaconf", "matplotlib", "safetensors")
+CODE = ("nc_runner", "conf")  # of a checkout: what decides a run's numbers
 
 
 def now() -> str:
@@ -77,7 +78,10 @@ def elsewhere(started: dict[str, Any], device: torch.device) -> list[str]:
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit and dirtiness of the checkout this package runs from; None where it runs from no checkout of its own."""
+    """Commit of the checkout this package runs from, and whether its code or ``conf`` differ from it.
+
+    None where it runs from no checkout of its own.
+    """
     top = Path(nc_runner.__file__).parent.parent
 
     def git(*words: str) -> str:
@@ -88,7 +92,7 @@ def git_state() -> dict[str, Any] | None:
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != top.resolve():
             return None
-        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--", *CODE))}
     except (OSError, subprocess.CalledProcessError):
         return None
 

@@ -38,6 +38,11 @@ class Cost(NamedTuple):
         """Of both."""
         return self.training + self.measuring
 
+    def after(self, steps: int) -> Cost:
+        """What is left of it after so many steps."""
+        share = max(1 - steps / self.steps, 0.0)
+        return Cost(max(self.steps - steps, 0), self.training * share, self.measuring * share)
+
 
 def costs(stacks: Mapping[str, list[Trial]], measure: Measure, device: torch.device) -> dict[str, Cost]:
     """What each stack takes, from a few timed steps and a timed measurement of each kind of stack."""
@@ -84,9 +89,14 @@ def steps_of(config: Config) -> int:
 
 def together(costs: Iterable[Cost], jobs: int, *, cuda: bool = False) -> float:
     """Seconds for all stacks, ``jobs`` of them at once: no less than the longest stack takes."""
-    seconds = [cost.seconds for cost in costs]
+    seconds = [cost.seconds for cost in costs] or [0.0]
     share = _SHARE_ON_STREAMS if cuda and jobs > 1 else 1 / jobs if not cuda else 1.0
     return max(sum(seconds) * share, *seconds)
+
+
+def one_after_the_other(costs: Iterable[Cost]) -> float:
+    """Seconds for all stacks, one at a time."""
+    return together(costs, 1)
 
 
 def stack_seconds(stack: list[Trial], measure: Measure, device: torch.device) -> tuple[float, float]:

@@ -13,7 +13,6 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from nc_runner.config.choices import MatmulPrecision
@@ -47,14 +46,42 @@ def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, 
     for warning in experiment.warnings(results) if experiment.warnings else []:
         console.print(Text(f"Warning: {warning}", "yellow"), soft_wrap=True)
         log.warning("%s", warning)
+    console.print(f"Trials: {statuses(results)}.")
     if results.config.scale.name not in ("paper", "cpu"):
         console.print(
             f"scale={results.config.scale.name}: not the paper's sizes, so the verdicts are about these alone."
         )
-    console.print(f"Trials: {statuses(results)}.")
-    console.print(f"Figures and tables: {folder.path}", soft_wrap=True)
+    print_answer(folder, results, experiment, claims, console)
+
+
+def print_answer(
+    folder: RunFolder, results: Results, experiment: Experiment, claims: Sequence[Claim], console: Console
+) -> None:
+    """The last lines: how many claims hold, the figure to open, and what to type next."""
+    console.print()
     if claims:
-        console.print(f"The claims in full: nc-run claims {folder.path}", soft_wrap=True)
+        counts = Counter(claim.verdict for claim in claims)
+        said = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
+        lacking = Counter(name for claim in claims for name in {need.name for need in claim.lacks})
+        why = ", ".join(name for name, _ in lacking.most_common(3))
+        console.print(f"Claims: {said}{f' (for want of: {why})' if why else ''}", soft_wrap=True)
+    first = next(iter(sorted((folder.path / "figures").glob("*.png"))), None)
+    console.print(f"Figure: {first or folder.path}", soft_wrap=True)
+    for command, meaning in next_commands(folder, results, experiment):
+        console.print(f"Next:   {command}  ({meaning})", soft_wrap=True, markup=False)
+
+
+def next_commands(folder: RunFolder, results: Results, experiment: Experiment) -> list[tuple[str, str]]:
+    """What a person would type now, with what it does."""
+    commands = [(f"nc-run claims {folder.path}", "every claim with what it needs")]
+    scale, name = results.config.scale.name, results.config.experiment
+    if scale in ("quick", "smoke"):
+        takes_days = experiment.cost.startswith("~")
+        larger, what = (
+            (" scale=cpu", "sizes for two cores") if takes_days else ("", f"the paper's sizes, {experiment.cost}")
+        )
+        commands.append((f"nc-run experiment={name}{larger}", what))
+    return commands
 
 
 def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
@@ -97,12 +124,9 @@ def print_claims(claims: Sequence[Claim], console: Console) -> None:
     for claim in claims:
         words = f" {short(claim):<{width}}  {claim.number}".rstrip()
         console.print(Text.assemble((marks[claim.verdict], COLOURS[claim.verdict]), words), soft_wrap=True)
-        for need in claim.lacks:
-            console.print(Padding(Text(spoken(need), "dim"), (0, 0, 0, 2)))
-    counts = Counter(claim.verdict for claim in claims)
-    said = ", ".join(f"{marks[verdict]} {counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
-    if claims:
-        console.print(f"Claims: {said}.")
+        if claim.lacks:
+            lacks = Text(f"  lacks {', '.join(map(spoken, claim.lacks))}", "dim")
+            console.print(lacks, no_wrap=True, overflow="ellipsis")
 
 
 def short(claim: Claim) -> str:
@@ -111,5 +135,5 @@ def short(claim: Claim) -> str:
 
 
 def spoken(need: Need) -> str:
-    """A need in words."""
-    return f"{need.name}: needs {need.required}; found {need.found}"
+    """What lacks, with what there is of it."""
+    return f"{need.name} ({need.found})"

@@ -49,11 +49,11 @@ def put_together(folders: list[RunFolder], where: RunFolder | Path) -> None:
     if isinstance(where, Path):
         target = RunFolder.claim(where, "plot")
         target.write_json("status.json", {"state": "merged", "sources": [str(f.path.resolve()) for f in folders]})
-        target.write_metrics(results.metrics)
     else:
         target = where
     if len(folders) > 1:
         target.write_trials(results.trials)
+        target.write_metrics(results.metrics)
     try:
         draw_and_judge(target, results, experiments.load(results.config.experiment), Console())
     except KeyError as error:

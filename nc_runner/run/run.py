@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
@@ -15,6 +16,7 @@ from nc_runner.record.folder import RunFolder
 from nc_runner.record.provenance import now, provenance
 from nc_runner.record.tables import Outcome, metrics_table, trials_table
 from nc_runner.run.estimate import costs as estimated
+from nc_runner.run.estimate import together
 from nc_runner.run.judge import draw_and_judge
 from nc_runner.run.plan import Plan
 from nc_runner.run.progress import RunProgress, announce, label
@@ -28,6 +30,10 @@ log = logging.getLogger(__name__)
 
 class StacksFailedError(Exception):
     """Stacks that did not train to their end, and why."""
+
+
+class NotDrawnError(Exception):
+    """All is trained and measured, but not drawn or judged."""
 
 
 def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
@@ -44,42 +50,81 @@ def run(plan: Plan, folder: RunFolder, console: Console | None = None) -> int:
     """
     console = console or Console()
     with folder.locked(), logging_to(folder), requests_to_stop() as requests:
+        tell = telling(folder)
         try:
             requests.heed()
-            train(plan, folder, console, requests)
-            draw_and_judge(folder, read_results([folder]), plan.experiment, console)
+            log.info("resumed" if (folder.path / "provenance.json").exists() else "started")
+            train(plan, folder, console, requests, tell)
+            make_figures(plan, folder, console)
             folder.remove_checkpoints()
-            folder.update_status(state="completed", finished=now(), updated=now())
+            tell(state="completed", finished=now())
+            log.info("completed")
             return 0
         except Stopped as stopped:
-            ended(folder, "interrupted", stopped.name)
+            ended(folder, tell, "interrupted", stopped.name)
+            log.warning("interrupted by %s; saved", stopped.name)
             console.print(
                 f"Interrupted ({stopped.name}); what was done is saved. Go on with: nc-run resume {folder.path}",
                 soft_wrap=True,
             )
             return stopped.exit_code
         except UserError as error:
-            ended(folder, "failed", str(error))
+            ended(folder, tell, "failed", str(error))
+            log.error("failed: %s", error)
             return refuse(error)
         except Exception as error:
-            ended(folder, "failed", str(error) if isinstance(error, StacksFailedError) else f"{error!r}")
-            log.exception("the run failed")
+            ours = isinstance(error, StacksFailedError | NotDrawnError)
+            ended(folder, tell, "failed", str(error) if ours else f"{error!r}")
+            log.exception("failed")
+            again = "try again with: nc-run resume"
+            if isinstance(error, NotDrawnError):
+                again = "all measurements are saved; draw and judge them again with: nc-run plot"
             console.print(
-                f"Failed: {error}. Its log is {folder.path}/nc-run.log; try again with: nc-run resume {folder.path}",
-                soft_wrap=True, markup=False,
-            )  # fmt: skip
+                f"Failed: {error}. Its log is {folder.path}/nc-run.log; {again} {folder.path}",
+                soft_wrap=True,
+                markup=False,
+            )
             return 1
 
 
-def ended(folder: RunFolder, state: str, reason: str) -> None:
+def make_figures(plan: Plan, folder: RunFolder, console: Console) -> None:
+    """Draw and judge what was measured.
+
+    Raises:
+        NotDrawnError: that failed; training did not.
+    """
+    try:
+        draw_and_judge(folder, read_results([folder]), plan.experiment, console)
+    except (Stopped, UserError):
+        raise
+    except Exception as error:
+        raise NotDrawnError(f"drawing or judging, after training ({type(error).__name__}: {error})") from error
+
+
+def telling(folder: RunFolder) -> Callable[..., None]:
+    """What changes fields of status.json, and with them ``seconds``: how long the run has taken so far, without pauses.
+
+    Of a process that was killed they hold what it last told; ``killed`` then says that they are too few.
+    """
+    begun, before = time.monotonic(), folder.read_status()
+    killed = before.get("state") == "running" or before.get("killed", False)
+
+    def tell(**changes: object) -> None:
+        seconds = round(before.get("seconds", 0.0) + time.monotonic() - begun, 1)
+        folder.update_status(**changes, seconds=seconds, killed=killed, updated=now())
+
+    return tell
+
+
+def ended(folder: RunFolder, tell: Callable[..., None], state: str, reason: str) -> None:
     """Say in status.json how the run ended, and leave it at that where the disk takes no more."""
     with contextlib.suppress(UserError):
         if folder.read_status().get("state") != "completed":
-            folder.update_status(state=state, reason=reason, updated=now())
+            tell(state=state, reason=reason)
 
 
-def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -> None:
-    """Train every stack that is not trained yet, and write the tables as each ends.
+def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests, tell: Callable[..., None]) -> None:
+    """Train every stack that is not trained yet, write the tables as each ends, and ``tell`` it in status.json.
 
     Raises:
         StacksFailedError: some did not train to their end.
@@ -93,16 +138,20 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
         multiply_by(product_of_this_machine() if plan.device.type == "cpu" else "mm")
         known = provenance(plan.config, plan.data, plan.left_out, device=plan.device, jobs=plan.jobs)
         folder.write_json("provenance.json", known)
-    folder.update_status(state="running", trials=len(trials), trials_done=0, reason=None, updated=now())
+    tell(state="running", trials=len(trials), trials_done=0, reason=None)
     log.info(
         "%s: %d trials in %d stacks, %d workers, %s",
         plan.config.experiment, len(trials), len(stacks), plan.jobs, plan.device,
     )  # fmt: skip
-    costs = estimated(stacks, plan.experiment.measure, plan.device)
-    announce(plan, costs, console)
+    with console.status("Timing a few steps"):
+        costs = estimated(stacks, plan.experiment.measure, plan.device)
+    before = {name: folder.steps_done(name) for name in stacks}
+    ahead = {name: cost.after(before[name]) for name, cost in costs.items()}
+    announce(plan, ahead, console, resumed=any(before.values()))
     for item in plan.left_out:
         log.warning("left out: %s", item)
 
+    at_once = functools.partial(together, jobs=plan.jobs, cuda=plan.device.type == "cuda")
     outcomes: dict[str, Outcome] = {}
     failures: dict[str, Exception] = {}
     started = time.monotonic()
@@ -112,7 +161,7 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
         folder.write_metrics(metrics)
         folder.write_trials(trials_table(trials, outcomes, metrics, plan.experiment.headline))
 
-    with requests.noted(), RunProgress(stacks, costs, console) as progress:
+    with requests.noted(), RunProgress(stacks, costs, console, at_once, before) as progress:
         training = run_stacks(
             stacks,
             plan.experiment.measure,
@@ -134,7 +183,7 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests) -
                     progress.finish(name)
                     log.info("stack %s finished", name)
                     done = sum(len(stacks[other]) for other, o in outcomes.items() if o.finished)
-                    folder.update_status(trials_done=done, updated=now())
+                    tell(trials_done=done)
         write_tables()
     log.info("training ended after %.1f s", time.monotonic() - started)
     if failures:

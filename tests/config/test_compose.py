@@ -1,3 +1,4 @@
+import math
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,9 @@ def test_what_the_trials_were_counts_and_not_what_the_grid_says() -> None:
     assert changed_from_paper(config, trials) == f"{CHANGED}seeds 1 (3), model.norm affine ([affine, none, plain])."
     more = {**trials, "seed": [0, 1, 2, 3], "train.epochs": [300, 2], "model.norm": ["affine", "plain", "none"]}
     assert changed_from_paper(config, more) == f"{CHANGED}seeds 4 (3), train.epochs [2, 300] (300)."
+    saddle = compose(["experiment=ulpm_saddle"])
+    ranks = {"seed": list(range(10)), "model.start_rank": [math.nan, 1.0, 2.0, 3.0]}  # null, in a table
+    assert "start_rank" not in changed_from_paper(saddle, ranks)
 
 
 def test_within_a_run_too_where_hydra_is_in_charge_already() -> None:

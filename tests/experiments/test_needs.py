@@ -1,9 +1,11 @@
 """Needs and verdicts: each need met and not met, and no verdict while one is not met."""
 
 import dataclasses
+import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from tables import make_results
 
@@ -147,3 +149,10 @@ def test_a_verdict_cannot_be_set() -> None:
     with pytest.raises(TypeError):
         dataclasses.replace(claim, verdict=Verdict.reproduced)  # type: ignore[call-arg]
     assert Kind("ours") is Kind.ours
+
+
+def test_a_need_that_numpy_found_met_can_be_written() -> None:
+    statement = Statement("id", "short", "text", "source", "rule", needs=())
+    need = Need("name", "required", "found", np.float64(2.0) > 1)  # type: ignore[arg-type]
+    record = statement.judged(None, True, "measured", needs=[need]).record("pan2023")
+    assert json.loads(json.dumps(record))["needs"][0]["met"] is True

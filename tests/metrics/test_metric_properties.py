@@ -16,7 +16,9 @@ from nc_runner.metrics import (
     kkt_residual,
     margin_ratio,
     margins,
+    nc,
     ncc_accuracy,
+    ncc_agreement,
     negativity,
     norm_variation,
     numerical_rank,
@@ -60,6 +62,11 @@ METRICS = {
     "kkt_residual": separated_kkt_residual,
     "class_mean_condition_number": lambda h, y: class_mean_condition_number(h, y, centred=False),
     "class_mean_condition_number-centred": lambda h, y: class_mean_condition_number(h, y, centred=True),
+}
+METRICS["ncc_agreement"] = lambda h, y: ncc_agreement(class_means(h, y).roll(1, -2), h, y, bias=None)
+METRICS |= {
+    f"nc-{name}": lambda h, y, name=name: nc(h, y, class_means(h, y).roll(1, -2))[name]
+    for name in nc(BATCH, LABELS, WEIGHT)
 }
 OF_VECTORS = {
     "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),

@@ -46,3 +46,26 @@ def test_a_checkout_that_is_not_installed_runs_to_its_end(tmp_path: Path) -> Non
     assert versions["nc-runner"] == nc_runner.__version__
     assert versions["matplotlib"] is None
     assert versions["torch"]
+
+
+def test_a_checkout_is_dirty_where_what_runs_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not where a run before has written docs: those of its numbers decide none of the next's."""
+
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=n", "-c", "user.email=e", *words], check=True)
+
+    for name in ("nc_runner", "conf", "docs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("as committed")
+    git("init", "--quiet")
+    git("add", ".")
+    git("commit", "--quiet", "--message", "all")
+    monkeypatch.setattr(nc_runner, "__file__", str(tmp_path / "nc_runner" / "__init__.py"))
+    (tmp_path / "docs" / "file").write_text("changed")
+    state = provenance.git_state()
+    assert state is not None
+    assert state["dirty"] is False
+    for name in ("nc_runner", "conf"):
+        (tmp_path / name / "new").touch()
+        assert provenance.git_state() == state | {"dirty": True}
+        (tmp_path / name / "new").unlink()

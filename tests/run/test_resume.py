@@ -40,4 +40,5 @@ def test_killed_and_resumed_ten_times_ends_in_the_same_bits(tmp_path: Path) -> N
     for path in (whole / "weights").iterdir():
         first, second = load_file(path), load_file(disturbed / "weights" / path.name)
         assert all(first[name].equal(second[name]) for name in first)
-    assert json.loads((disturbed / "status.json").read_text())["state"] == "completed"
+    status = json.loads((disturbed / "status.json").read_text())
+    assert (status["state"], status["killed"]) == ("completed", True)

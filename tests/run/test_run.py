@@ -11,12 +11,17 @@ import pytest
 from conftest import Cli, saved_step, wait_until
 from safetensors.torch import load_file
 
+from nc_runner.record.folder import RunFolder
+from nc_runner.run.run import telling
+
 SMOKE = ("experiment=bn_wd_sweep", "scale=smoke", "jobs=1")
 
 
 def test_the_folder_has_everything(finished_run: Path) -> None:
     status = json.loads((finished_run / "status.json").read_text())
     assert (status["state"], status["trials"], status["trials_done"]) == ("completed", 24, 24)
+    assert status["seconds"] > 0
+    assert status["killed"] is False
     provenance = json.loads((finished_run / "provenance.json").read_text())
     assert {"git", "versions", "device", "threads_per_worker", "seeds", "argv", "started", "data_sha256"} <= set(
         provenance
@@ -134,3 +139,21 @@ def test_a_signal_saves_and_exits(tmp_path: Path, number: signal.Signals, code: 
     assert "nc-run resume" in said
     assert json.loads((folder / "status.json").read_text())["state"] == "interrupted"
     assert saved_step(folder) > 0
+
+
+def test_seconds_are_those_of_its_parts_without_the_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 103.0, 107.0, 5000.0, 5003.0, 6000.0, 6001.0, 7000.0, 7002.0])
+    monkeypatch.setattr("nc_runner.run.run.time.monotonic", lambda: next(clock))
+    folder = RunFolder(tmp_path)
+
+    def told(*states: str) -> tuple[float, bool]:
+        tell = telling(folder)
+        for state in states:
+            tell(state=state)
+        status = folder.read_status()
+        return status["seconds"], status["killed"]
+
+    assert told("running", "interrupted") == (7.0, False)
+    assert told("running") == (10.0, False)
+    assert told("failed") == (11.0, True)  # the part before was killed, after it had told of 3 seconds
+    assert told("completed") == (13.0, True)

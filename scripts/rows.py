@@ -1,0 +1,54 @@
+"""The rows of the README's table: an experiment, and what is chosen of it, in the order of the table."""
+
+from __future__ import annotations
+
+import re
+
+# An experiment at scale=cpu takes a GPU, or more than two hours on two cores, at the paper's sizes.
+ROWS = (
+    "bn_wd_sweep",
+    "bn_wd_converged",
+    "conic_hull",
+    "depth_minimization",
+    "depth_minimization data=conic_hull",
+    "dataset_complexity",
+    "near_optimal",
+    "collapse_movie",
+    "ulpm_flow",
+    "ulpm_settings",
+    "ulpm_saddle",
+    "ufm_weight_decay",
+    "unregularized_collapse scale=cpu",
+    "rank_tcv",
+    "singular_values",
+    "random_inits",
+    "resnet_norms",
+    "gram_blocks",
+    "batch_gradient_rank",
+    "linear_head_resnet scale=cpu",
+    "linear_head_depth scale=cpu",
+    "linear_head_depth_resnet scale=cpu",
+    "linear_head_depth_resnet data=mnist scale=cpu",
+    "nonlinear_depth scale=cpu",
+    "linear_head_mlp scale=cpu",
+)
+
+
+def experiment_of(row: str) -> str:
+    """The name of a row's experiment."""
+    return row.split()[0]
+
+
+def words_of(row: str) -> list[str]:
+    """The words of its command, after nc-run."""
+    return f"experiment={row}".split()
+
+
+def title_of(row: str) -> str:
+    """The experiment with what is chosen of it, but for the scale: `linear_head_depth_resnet data=mnist`."""
+    return " ".join(word for word in row.split() if not word.startswith("scale="))
+
+
+def name_of(row: str) -> str:
+    """The title as the name of a file: linear_head_depth_resnet_data_mnist."""
+    return re.sub(r"\W+", "_", title_of(row))
