@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual
+from nc_runner.config.check_training import check_layers, check_training
 from nc_runner.config.choices import (
+    BATCH_NORMS,
     CONVOLUTIONAL,
     DataName,
     LossName,
     Means,
     ModelName,
-    Norm,
 )
 from nc_runner.config.keys import axis_keys, flatten, schema
 from nc_runner.config.schema import WITHOUT_EFFECT, Config
@@ -75,7 +76,9 @@ def check(config: Config) -> None:
         )
     check_residual(config)
     check_head(config)
-    of_mlp = config.model.name is ModelName.mlp and config.model.norm is not Norm.none and config.model.depth > 1
+    check_layers(config)
+    check_training(config)
+    of_mlp = config.model.name is ModelName.mlp and config.model.norm in BATCH_NORMS and config.model.depth > 1
     normalises = of_mlp or config.model.name in CONVOLUTIONAL
     if normalises and (samples % size == 1 or size == 1):
         raise UserError(

@@ -15,6 +15,7 @@ from nc_runner.config.choices import (
     Clock,
     DataName,
     Device,
+    Imbalance,
     Init,
     LossName,
     MatmulPrecision,
@@ -22,8 +23,10 @@ from nc_runner.config.choices import (
     Method,
     ModelName,
     Norm,
+    Optimizer,
     Precision,
     Reduction,
+    Schedule,
     Solver,
     Spacing,
     Start,
@@ -58,6 +61,22 @@ class DataConfig:
     sigma: float = key(0.1, "noise of the Gaussian mixture, its standard deviation in every direction", low=0.0)
     means: Means = key(
         Means.orthonormal, "class means of the Gaussian mixture: orthonormal, or random of mean square norm 1"
+    )
+    label_noise: float = key(
+        0.0, "share of the samples that get a wrong label, any other with equal chance, by the seed of the data",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+    imbalance: float = key(
+        1.0, "how many times as many samples the largest class has as the smallest; 1: as the data are", low=1.0
+    )
+    imbalance_shape: Imbalance = key(
+        Imbalance.long_tail,
+        "long_tail, class sizes fall geometrically from class 0 on; or step, the second half of the classes is small",
+    )
+    test: bool = key(
+        False,
+        "measure held-out data too, as metrics test_*: a second draw, or a set's test split; its labels have no noise "
+        "and its classes no imbalance",
     )
     per_class: int | None = key(
         None, "images of each class in a random subset of the training set; null: the whole training set", low=1
@@ -96,16 +115,25 @@ class ModelConfig:
     channels: int = key(64, "channels of the first convolution; those of later stages grow with it", low=1)
     norm: Norm = key(
         Norm.affine,
-        "BatchNorm after each hidden activation of mlp, and each convolution: affine, plain (gamma 1, beta 0) or none",
+        "BatchNorm after each hidden activation of mlp, and each convolution: affine, plain (gamma 1, beta 0) or none; "
+        "of mlp also layer, a LayerNorm with affine part",
     )
-    activation: Activation = key(Activation.relu, "what follows each hidden linear layer")
+    norm_on: list[int] | None = key(None, "hidden layers of mlp, from 1, that have the norm; null: all")
+    activation: Activation = key(
+        Activation.relu,
+        "what follows each hidden linear layer: relu, leaky_relu (slope 0.01), linear (nothing), tanh, gelu, silu, elu",
+    )
+    dropout: float = key(
+        0.0, "share of the outputs of each hidden layer of mlp with an activation set to 0 in training",
+        low=0.0, below=1.0,
+    )  # fmt: skip
     bias: bool = key(True, "whether the linear layers of mlp, residual_mlp and heads have biases")
     init: Init = key(
         Init.torch,
         "initial weights of linear layers, uniform: torch, of its default variance 1/(3 fan_in); or he, of that which "
         "keeps the mean square of features, 2/fan_in before a ReLU and 1/fan_in where no activation follows",
     )
-    batch_norm_eps: float = key(1e-5, "BatchNorm's epsilon", above=0.0)
+    batch_norm_eps: float = key(1e-5, "epsilon of BatchNorm and LayerNorm", above=0.0)
     batch_norm_momentum: float = key(
         0.1, "weight of the newest batch in BatchNorm's running statistics", above=0.0, high=1.0
     )
@@ -140,15 +168,45 @@ class TrainConfig:
     )
     epochs: int = key(300, "passes over the training set; flow: output times", low=1)
     batch_size: int | None = key(128, "samples a step; null takes the full batch", low=1)
-    learning_rate: float = key(0.0679, "initial step size of SGD; step size of gd after its warm-up", above=0.0)
-    warmup: int = key(0, "steps over which the step size of gd rises linearly from 0", low=0)
-    momentum: float = key(0.9, "heavy-ball momentum of SGD", low=0.0, below=1.0)
-    weight_decay: float = key(5e-4, "L2 coefficient on every parameter, torch's coupled form", low=0.0)
+    optimizer: Optimizer = key(
+        Optimizer.sgd,
+        "of method sgd: sgd, with heavy-ball momentum; nesterov; adam; adamw; gd, gradient descent on the full batch "
+        "without momentum",
+    )
+    learning_rate: float = key(
+        0.0679, "initial step size of the optimizer; step size of method gd after its warm-up", above=0.0
+    )
+    warmup: int = key(0, "steps over which the step size of method gd rises linearly from 0", low=0)
+    momentum: float = key(0.9, "momentum of sgd and nesterov; beta1 of adam and adamw", low=0.0, below=1.0)
+    beta2: float = key(0.999, "of adam and adamw: decay of the mean square of gradients", low=0.0, below=1.0)
+    adam_eps: float = key(1e-8, "of adam and adamw: epsilon beside the root of that mean", above=0.0)
+    weight_decay: float = key(
+        5e-4, "L2 coefficient on every parameter, torch's coupled form; of adamw the decoupled form", low=0.0
+    )
     weight_decay_first: float | None = key(
         None, "L2 coefficient on the first layer's parameters (ulpm: the features); null takes weight_decay", low=0.0
     )
-    lr_milestones: list[float] = key([0.25, 0.5, 0.75], "fractions of the epochs at which the step size drops")
+    schedule: Schedule = key(
+        Schedule.steps,
+        "of the step size: steps, by lr_gamma at each of lr_milestones; cosine, half a period from the end of the "
+        "warm-up to the last epoch; constant",
+    )
+    lr_warmup: float = key(
+        0.0, "share of the epochs over which the step size rises linearly, epoch by epoch, before any schedule",
+        low=0.0, below=1.0,
+    )  # fmt: skip
+    lr_milestones: list[float] = key(
+        [0.25, 0.5, 0.75], "fractions of the epochs at which the step size of schedule steps drops"
+    )
     lr_gamma: float = key(0.1, "factor of each drop", above=0.0, high=1.0)
+    label_smoothing: float = key(
+        0.0, "share of each label spread evenly over all classes, in the cross-entropy that is trained", low=0.0,
+        below=1.0,
+    )  # fmt: skip
+    gradient_clip: float | None = key(
+        None, "largest norm of a trial's gradient, without the weight decay; a larger one is scaled down; null: any",
+        above=0.0,
+    )  # fmt: skip
     precision: Precision = key(Precision.float32, "of data, parameters and gradients; measures are always in float64")
     matmul_precision: MatmulPrecision = key(
         MatmulPrecision.highest,
@@ -217,7 +275,21 @@ class Config:
 
 
 # Keys that decide a trial's numbers only where they are not at this value: younger than trials that were made without.
-WITHOUT_EFFECT_AT = {"train.matmul_precision": "highest"}
+WITHOUT_EFFECT_AT = {
+    "train.matmul_precision": "highest",
+    "train.optimizer": "sgd",
+    "train.beta2": 0.999,
+    "train.adam_eps": 1e-8,
+    "train.schedule": "steps",
+    "train.lr_warmup": 0.0,
+    "train.label_smoothing": 0.0,
+    "train.gradient_clip": None,
+    "data.label_noise": 0.0,
+    "data.imbalance": 1.0,
+    "data.imbalance_shape": "long_tail",
+    "model.norm_on": None,
+    "model.dropout": 0.0,
+}
 
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread
 # count do change sums; they are recorded in provenance.json, and resume says where they differ.)
@@ -235,4 +307,5 @@ WITHOUT_EFFECT = (
     "data.root",
     "data.columns",
     "data.skip_bad",
+    "data.test",
 )

@@ -22,10 +22,10 @@ _product_of_this_process = "mm"
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _ONEDNN_MIN_SIZE = 96
 
+_layer_norm = torch.ops.aten.native_layer_norm.default
+_layer_norm_backward = torch.ops.aten.native_layer_norm_backward.default
 _batch_norm = torch.ops.aten.native_batch_norm.default
 _batch_norm_backward = torch.ops.aten.native_batch_norm_backward.default
-_leaky_relu_backward = torch.ops.aten.leaky_relu_backward.default
-_threshold_backward = torch.ops.aten.threshold_backward.default
 
 
 def enter(h: Tensor) -> Tensor:
@@ -151,22 +151,8 @@ def _multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
     return torch.bmm(a, b, out=out) if out.is_contiguous() else out.copy_(torch.bmm(a, b))
 
 
-def activation_(z: Tensor, slope: float) -> Tensor:
-    """In place, ``z`` where positive and ``slope * z`` elsewhere (0: ReLU, 1: linear)."""
-    if slope == 0.0:
-        return torch.relu_(z)
-    return z if slope == 1.0 else torch.nn.functional.leaky_relu_(z, slope)
-
-
-def activation_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
-    """The gradient before the activation, from that after it and the output, whose sign is that of the input."""
-    if slope == 0.0:
-        return _threshold_backward(grad, out, 0)  # type: ignore[no-any-return]
-    return grad if slope == 1.0 else _leaky_relu_backward(grad, out, slope, True)
-
-
 class Normalized(NamedTuple):
-    """BatchNorm's output, and what its backward pass needs: two vectors [T*C]."""
+    """A norm's output, and what its backward pass needs: of a BatchNorm two vectors [T*C], of a LayerNorm [T, B, 1]."""
 
     out: Tensor
     mean: Tensor
@@ -235,3 +221,32 @@ class BatchNorm:
             self.into_gamma.copy_(grad_gamma.view_as(self.into_gamma))
             self.into_beta.copy_(grad_beta.view_as(self.into_beta))
         return split_trials(grad_h, self.trials)
+
+
+class LayerNorm:
+    """LayerNorm over the channels of each sample (Ba et al. 2016), with an affine part of each trial, made once.
+
+    Args:
+        gamma, beta: [T, C]; ``into_gamma``, ``into_beta``: room for their gradients.
+    """
+
+    def __init__(self, gamma: Tensor, beta: Tensor, into_gamma: Tensor, into_beta: Tensor, *, eps: float) -> None:
+        self.eps = eps
+        alone = len(gamma) == 1
+        self.gamma, self.beta = (of if alone else of.unsqueeze(1) for of in (gamma, beta))
+        self.into_gamma, self.into_beta = (of[0] if alone else of for of in (into_gamma, into_beta))
+
+    def __call__(self, h: Tensor, *, train: bool, momentum: float | None = None) -> Normalized:
+        """The output for ``h`` [T, B, C]; there are no statistics of batches, so the rest changes nothing."""
+        out, mean, inverse_std = _layer_norm(h, h.shape[-1:], None, None, self.eps)
+        return Normalized(out * self.gamma + self.beta, mean, inverse_std)
+
+    def backward(self, grad: Tensor, h: Tensor, saved: Normalized) -> Tensor:
+        """Write the gradients of gamma and beta, return that of the input ``h``."""
+        normalised = (h - saved.mean) * saved.inverse_std
+        torch.sum(grad * normalised, -2, out=self.into_gamma)
+        torch.sum(grad, -2, out=self.into_beta)
+        grad_h, _, _ = _layer_norm_backward(
+            grad * self.gamma, h, h.shape[-1:], saved.mean, saved.inverse_std, None, None, [True, False, False]
+        )
+        return grad_h  # type: ignore[no-any-return]
