@@ -7,12 +7,16 @@ import hashlib
 from collections.abc import Iterable
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from nc_runner.config.choices import IMAGE_DATA, DataName
+from nc_runner.config.class_sizes import sizes_of
 from nc_runner.config.keys import flatten
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.images import Images, image_set, images
+from nc_runner.data.imbalance import drawn_with_sizes
+from nc_runner.data.label_noise import with_noise
 from nc_runner.data.mixture import gaussian_mixture
 from nc_runner.data.synthetic import balanced, conic_hull, teacher
 from nc_runner.errors import UserError
@@ -26,6 +30,7 @@ __all__ = [
     "images",
     "left_out",
     "load",
+    "noisy",
     "teacher",
 ]
 
@@ -36,9 +41,35 @@ def load(config: DataConfig) -> tuple[Tensor, Tensor]:
     Raises:
         UserError: an image data set is not there, or is not what the config says; a class without a sample.
     """
+    x, y = _as_drawn(config)
+    if config.label_noise:
+        y = with_noise(y, config.classes, config.label_noise, _data_seed(config))
+    return x, y
+
+
+def noisy(config: DataConfig) -> Tensor:
+    """Which samples of :func:`load` have a wrong label, bool [N].
+
+    Raises:
+        UserError: as :func:`load`.
+    """
+    if not config.label_noise:
+        return torch.zeros(config.samples, dtype=torch.bool)
+    return load(config)[1] != _as_drawn(config)[1]
+
+
+def _data_seed(config: DataConfig) -> int:
+    return config.label_seed if config.name is DataName.conic_hull else config.input_seed
+
+
+def _as_drawn(config: DataConfig) -> tuple[Tensor, Tensor]:
+    """The training set with the labels it came with."""
     if config.name in IMAGE_DATA:
-        found = _images(*dataclasses.astuple(config))
+        found = _images(*dataclasses.astuple(dataclasses.replace(config, label_noise=0.0, test=False)))
         return found.x, found.y
+    if config.imbalance > 1:
+        sizes = sizes_of(config.samples, config)
+        return drawn_with_sizes(lambda samples: _drawn(dataclasses.replace(config, samples=samples)), sizes)
     x, y = _drawn(config)
     if len(missing := (y.bincount(minlength=config.classes) == 0).nonzero()):
         raise UserError(
@@ -92,8 +123,7 @@ def checksum(config: DataConfig) -> str:
 
 @lru_cache(maxsize=1024)
 def _images_checksum(*fields: object) -> str:
-    found = _images(*fields)
-    return _of_bytes((found.x, found.y))
+    return _of_bytes(load(DataConfig(*fields)))  # type: ignore[arg-type]
 
 
 def left_out(config: DataConfig) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nc_runner.config.class_sizes import sizes_below
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.image_sources import describe, training_set
 from nc_runner.data.labelled import Labelled
@@ -114,7 +115,8 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
                 f"most {counts.min()}."
             )
         return np.flatnonzero(good)
-    if config.per_class > counts.min():
+    wanted = sizes_below(config.per_class, config) if config.imbalance > 1 else [config.per_class] * len(counts)
+    if (np.array(wanted) > counts).any():
         raise UserError(
             f"data.per_class={config.per_class}: the smallest class of {describe(config)} has {counts.min()} training "
             "samples; allowed is at most that."
@@ -124,7 +126,7 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
     for k in range(len(counts)):
         of_class = np.flatnonzero(labels == k)
         drawn = of_class[torch.randperm(len(of_class), generator=random).numpy()]
-        rows.append(drawn[good[drawn]][: config.per_class])  # the next one in place of a bad one
+        rows.append(drawn[good[drawn]][: wanted[k]])  # the next one in place of a bad one
     return np.sort(np.concatenate(rows))
 
 

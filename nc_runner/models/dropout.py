@@ -45,7 +45,7 @@ class Dropout:
         place = torch.arange(rows * columns, device=of.device).view(rows, columns)
         draw = mix(mix((place * _GOLDEN & _MASK) ^ key[:, None, None]) + key[:, None, None] & _MASK)
         kept = (draw >= self.dropped_below).to(of.dtype).div_(1 - self.p)
-        return kept[0] if of.dim() == 2 else kept
+        return torch.reshape(kept, of.shape)
 
 
 def mix(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nc_runner.config.choices import BATCH_NORMS, Init, LossName, Norm
 from nc_runner.config.schema import ModelConfig
-from nc_runner.models import layers, losses, parameters
+from nc_runner.models import layers, losses, norms, parameters
 from nc_runner.models.activations import ACTIVATIONS, NONE, SLOPES, Pointwise
 from nc_runner.models.dropout import Dropout
 from nc_runner.rng import generator
@@ -39,7 +39,7 @@ class Passed(NamedTuple):
     """Of each hidden layer, after its activation, [T, B, C]."""
     kept: list[Tensor]
     """Of each hidden layer, what the backward pass through its activation looks at."""
-    normalised: dict[int, layers.Normalized]
+    normalised: dict[int, norms.Normalized]
     """Of each hidden layer that has a norm."""
     dropped: dict[int, Tensor]
     """Of each hidden layer with dropout, the factor of each output: 0, or 1/(1 - p)."""
@@ -111,12 +111,16 @@ class MLP:
             self.buffers["dropout.steps"] = self.dropout.steps
         self._initialise(seeds)
 
-    def _norm(self, i: int) -> layers.BatchNorm | layers.LayerNorm:
-        of = [named.get(f"{i}.{name}") for named in (self.params, self.grads) for name in ("gamma", "beta")]
+    def _norm(self, i: int) -> norms.BatchNorm | norms.LayerNorm:
+        gamma, beta = f"{i}.gamma", f"{i}.beta"
         if self.config.norm is Norm.layer:
-            return layers.LayerNorm(*of, eps=self.config.batch_norm_eps)  # type: ignore[arg-type]
-        return layers.BatchNorm(
-            *of,
+            affine = (of[name] for of in (self.params, self.grads) for name in (gamma, beta))
+            return norms.LayerNorm(*affine, eps=self.config.batch_norm_eps)
+        return norms.BatchNorm(
+            self.params.get(gamma),
+            self.params.get(beta),
+            self.grads.get(gamma),
+            self.grads.get(beta),
             self.buffers[f"{i}.running_mean"],
             self.buffers[f"{i}.running_var"],
             momentum=self.config.batch_norm_momentum,
