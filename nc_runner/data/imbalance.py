@@ -14,8 +14,8 @@ Draw = Callable[[int], tuple[Tensor, Tensor]]
 _MOST_TIMES = 64  # as many samples as are asked for, that are drawn for enough of each class
 
 
-def drawn_with_sizes(draw: Draw, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The first samples of each class, so many of each, of the first of ever larger draws that has them.
+def enough_of_each(draw: Draw, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The first of ever larger draws that has so many samples of each class.
 
     Args:
         draw: from a number of samples to inputs x [N, D] and labels y int64 [N].
@@ -28,8 +28,7 @@ def drawn_with_sizes(draw: Draw, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
         x, y = draw(samples)
         there = y.bincount(minlength=len(sizes))
         if (there >= wanted).all():
-            rows = first_of_each(y, sizes)
-            return x[rows], y[rows]
+            return x, y
         samples *= 2
     rare = int((there / wanted.clamp(min=1)).argmin())
     raise UserError(
