@@ -28,7 +28,8 @@ from PIL import Image
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.image_sources import describe, training_set
-from nc_runner.data.images import chosen, class_numbers, image_set, normalised, statistics
+from nc_runner.data.images import chosen, class_numbers, image_set, normalised
+from nc_runner.data.images import statistics as of_pixels
 from nc_runner.record.provenance import processor_name
 from nc_runner.run.workers import available_cores
 
@@ -39,7 +40,7 @@ def plain(config: DataConfig) -> torch.Tensor:
     encoded = source.images(chosen(class_numbers(source, config), config))
     stack = np.stack([np.asarray(Image.open(io.BytesIO(one.content))) for one in encoded])
     pixels = torch.from_numpy(stack[:, None] if stack.ndim == 3 else stack.transpose(0, 3, 1, 2))
-    return normalised(pixels, *statistics(pixels))
+    return normalised(pixels, *of_pixels(pixels))
 
 
 def timed(load: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
