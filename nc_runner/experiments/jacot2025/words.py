@@ -65,8 +65,10 @@ def setting(results: Results) -> list[str]:
         f"{span(of('model.linear_layers'))} linear layers of width {span(of('model.width'))}, no biases.",
         f"Data: {config.data.name.name}, N = {span(of('data.samples'), ',')} samples of K = "
         f"{span(of('data.classes'))} classes{pixels}.",
-        f"Training: {training.optimizer(own)} on half the squared distance from the one-hot labels, {span(of('train.epochs'), ',')} epochs, "
-        f"{batches}, step size {span(of('train.learning_rate'))}{falls}, {training.momentum(own)} {span(of('train.momentum'))}, "
+        f"Training: {training.optimizer(own)} on half the squared distance from the one-hot labels, "
+        f"{span(of('train.epochs'), ',')} epochs, "
+        f"{batches}, step size {span(of('train.learning_rate'))}{falls}, "
+        f"{training.momentum(own)} {span(of('train.momentum'))}, "
         f"weight decay λ = {span(of('train.weight_decay'))}{training.besides(own)}.",
     ]
 

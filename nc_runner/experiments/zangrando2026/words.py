@@ -65,7 +65,8 @@ def training(results: Results) -> str:
     falling = how.step_size(own, f", times {train.lr_gamma:g} after {drops} of the epochs" if drops else "")
     batch = f"{how.optimizer(own, '')} {batch}".lstrip()
     return (
-        f"Training: {batch} with {how.momentum(own)} {train.momentum:g}{how.besides(own)}, step size {values(results, 'train.learning_rate')}"
+        f"Training: {batch} with {how.momentum(own)} {train.momentum:g}{how.besides(own)}, "
+        f"step size {values(results, 'train.learning_rate')}"
         f"{falling}, {values(results, 'train.epochs')} epochs, weight decay λ = "
         f"{values(results, 'train.weight_decay')}, in "
         f"{train.precision.name}. The sizes and these settings are our choice, not the paper's."
