@@ -35,3 +35,14 @@ def besides(of: Mapping[str, Any]) -> str:
         ("model.dropout", "dropout {:g}"),
     )
     return "".join(f", {words.format(of[key])}" for key, words in told if of[key])
+
+
+def of_data(of: Mapping[str, Any]) -> str:
+    """Unequal classes and wrong labels, each after a comma, where there are any."""
+    shape = str(of["data.imbalance_shape"]).replace("_", " ")
+    told = (
+        (of["data.imbalance"] not in (1, None), "largest class {:g} times the smallest (" + shape + ")"),
+        (of["data.label_noise"], "{:.0%} of the labels wrong"),
+    )
+    values = (of["data.imbalance"], of["data.label_noise"])
+    return "".join(f", {words.format(value)}" for (there, words), value in zip(told, values, strict=True) if there)

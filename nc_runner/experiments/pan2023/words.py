@@ -64,7 +64,8 @@ def setting(config: Config, trials: pd.DataFrame) -> list[str]:
             (name and name.replace("_", " "), "{}" + labels * (name == "teacher")),
             (of["data.samples"], "N = {:,} samples" + dimension),
             (of["data.classes"], "C = {} classes"),
-        ),
+        )
+        + training.of_data(of),
         "Training": told(
             (of["train.method"], "{}"),
             (of["train.epochs"], "{} epochs"),
