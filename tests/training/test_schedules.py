@@ -62,6 +62,11 @@ def test_warm_up_before_each_schedule(share: float, warmup: int) -> None:
     assert ours(steps) == pytest.approx(by_torch(20, rest))
 
 
+def test_a_drop_where_the_warm_up_ends() -> None:
+    train = TrainConfig(epochs=20, lr_milestones=[0.25], lr_warmup=0.25)
+    assert ours(train)[3:7] == pytest.approx([4 / 6, 5 / 6, 0.1, 0.1])
+
+
 def test_the_sum_over_epochs() -> None:
     for train in (TrainConfig(epochs=8), TrainConfig(epochs=8, schedule=Schedule.cosine, lr_warmup=0.25)):
         assert sum_of_factors(train, 5) == pytest.approx(math.fsum(ours(train)[:5]))
