@@ -29,6 +29,7 @@ from nc_runner.cli.mistakes import compose
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.image_sources import describe, training_set
 from nc_runner.data.images import chosen, class_numbers, image_set, normalised
+from nc_runner.data.images import statistics as of_pixels
 from nc_runner.record.provenance import processor_name
 from nc_runner.run.workers import available_cores
 
@@ -38,7 +39,8 @@ def plain(config: DataConfig) -> torch.Tensor:
     source = training_set(config)
     encoded = source.images(chosen(class_numbers(source, config), config))
     stack = np.stack([np.asarray(Image.open(io.BytesIO(one.content))) for one in encoded])
-    return normalised(torch.from_numpy(stack[:, None] if stack.ndim == 3 else stack.transpose(0, 3, 1, 2)))
+    pixels = torch.from_numpy(stack[:, None] if stack.ndim == 3 else stack.transpose(0, 3, 1, 2))
+    return normalised(pixels, *of_pixels(pixels))
 
 
 def timed(load: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:

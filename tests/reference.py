@@ -5,7 +5,10 @@ from torch import Tensor, nn
 from nc_runner.config.choices import Activation, LossName, Norm
 from nc_runner.models import MLP, ResidualMLP
 
-ACTIVATIONS = {Activation.relu: nn.ReLU, Activation.leaky_relu: nn.LeakyReLU, Activation.linear: nn.Identity}
+ACTIVATIONS = {
+    Activation.relu: nn.ReLU, Activation.leaky_relu: nn.LeakyReLU, Activation.linear: nn.Identity,
+    Activation.tanh: nn.Tanh, Activation.gelu: nn.GELU, Activation.silu: nn.SiLU, Activation.elu: nn.ELU,
+}  # fmt: skip
 
 
 def linear(network: MLP, i: int, trial: int) -> nn.Linear:
@@ -28,11 +31,13 @@ def as_torch(network: MLP, trial: int) -> nn.Sequential:
         elif i < network.depth:
             linear_head = i > network.depth - config.linear_layers
             parts.append(nn.Identity() if linear_head else ACTIVATIONS[config.activation]())
-            if config.norm is not Norm.none:
-                affine, out = config.norm is Norm.affine, config.width
-                parts.append(
-                    nn.BatchNorm1d(out, config.batch_norm_eps, config.batch_norm_momentum, affine=affine, dtype=dtype)
-                )
+            if config.norm is not Norm.none and i in (config.norm_on or range(1, network.depth)):
+                affine, out = config.norm is not Norm.plain, config.width
+                if config.norm is Norm.layer:
+                    parts.append(nn.LayerNorm(out, config.batch_norm_eps, dtype=dtype))
+                else:
+                    eps, momentum = config.batch_norm_eps, config.batch_norm_momentum
+                    parts.append(nn.BatchNorm1d(out, eps, momentum, affine=affine, dtype=dtype))
                 if affine:
                     parts[-1].weight.data.copy_(network.params[f"{i}.gamma"][trial])
                     parts[-1].bias.data.copy_(network.params[f"{i}.beta"][trial])

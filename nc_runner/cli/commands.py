@@ -42,6 +42,7 @@ def cite(words: list[str]) -> int:
 def resume(words: list[str]) -> int:
     """Go on with a run that was interrupted, killed or failed."""
     from nc_runner.config.keys import flatten
+    from nc_runner.config.schema import Config
     from nc_runner.record.folder import RunFolder
     from nc_runner.record.provenance import elsewhere
     from nc_runner.run.plan import make_plan, stacks_by_name
@@ -55,10 +56,11 @@ def resume(words: list[str]) -> int:
         raise UserError(f"{path}: this run is completed, there is nothing to resume; nc-run plot draws it again.")
     started = folder.read_json("provenance.json") if (path / "provenance.json").exists() else None
     if started:
-        started_with, now_says = started["config"], flatten(config)
-        keys = [key for key in now_says if started_with.get(key) != now_says[key]]
+        # A key that came with a later version has its default, which changes nothing.
+        started_with, now_says = flatten(Config()) | started["config"], flatten(config)
+        keys = [key for key in now_says if started_with[key] != now_says[key]]
         if keys:
-            changes = ", ".join(f"{key} (was {started_with.get(key)}, is {now_says[key]})" for key in keys)
+            changes = ", ".join(f"{key} (was {started_with[key]}, is {now_says[key]})" for key in keys)
             raise UserError(
                 f"{path}: its config no longer matches what it was started with: {changes}; start a new run instead."
             )

@@ -7,14 +7,16 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from nc_runner.config.check_data import check_classes, check_test
 from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual
+from nc_runner.config.check_training import check_layers, check_training
 from nc_runner.config.choices import (
+    BATCH_NORMS,
     CONVOLUTIONAL,
     DataName,
     LossName,
     Means,
     ModelName,
-    Norm,
 )
 from nc_runner.config.keys import axis_keys, flatten, schema
 from nc_runner.config.schema import WITHOUT_EFFECT, Config
@@ -49,12 +51,14 @@ def check(config: Config) -> None:
         )
     samples = config.data.samples
     equal = config.data.name in (DataName.balanced, DataName.gaussian_mixture)
-    if equal and samples % config.data.classes:
+    if equal and config.data.imbalance == 1 and samples % config.data.classes:
         raise UserError(
             f"data.samples={samples}: data.name={config.data.name.name} has equally many samples of every class; "
             f"allowed is a multiple of data.classes={config.data.classes}."
         )
     check_images(config)
+    check_classes(config)
+    check_test(config)
     mixture = config.data.name is DataName.gaussian_mixture
     if mixture and config.data.means is Means.orthonormal and config.data.dim < config.data.classes:
         raise UserError(
@@ -75,7 +79,9 @@ def check(config: Config) -> None:
         )
     check_residual(config)
     check_head(config)
-    of_mlp = config.model.name is ModelName.mlp and config.model.norm is not Norm.none and config.model.depth > 1
+    check_layers(config)
+    check_training(config)
+    of_mlp = config.model.name is ModelName.mlp and config.model.norm in BATCH_NORMS and config.model.depth > 1
     normalises = of_mlp or config.model.name in CONVOLUTIONAL
     if normalises and (samples % size == 1 or size == 1):
         raise UserError(

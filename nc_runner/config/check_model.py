@@ -103,7 +103,8 @@ def check_peeled(config: Config) -> None:
     if special and model.name is not ModelName.ulpm:
         raise UserError(f"train.method={train.method.name}: allowed with model.name=ulpm; {model.name.name} takes sgd.")
     if train.warmup and train.method is not Method.gd:
-        raise UserError(f"train.warmup={train.warmup}: train.method=gd alone has a warm-up; allowed is 0.")
+        raise UserError(f"train.warmup={train.warmup}: train.method=gd alone has a warm-up in steps; allowed is 0, and "
+                        "train.lr_warmup, a share of the epochs, with train.method=sgd.")  # fmt: skip
     if model.name is not ModelName.ulpm:
         return
     if data.name is not DataName.balanced:

@@ -55,13 +55,21 @@ class Start(Enum):
 class Norm(Enum):
     affine = "affine"
     plain = "plain"
+    layer = "layer"
     none = "none"
+
+
+BATCH_NORMS = frozenset((Norm.affine, Norm.plain))
 
 
 class Activation(Enum):
     relu = "relu"
     leaky_relu = "leaky_relu"
     linear = "linear"
+    tanh = "tanh"
+    gelu = "gelu"
+    silu = "silu"
+    elu = "elu"
 
 
 class Init(Enum):
@@ -80,6 +88,28 @@ class Method(Enum):
     flow = "flow"
     critical_point = "critical_point"
     none = "none"
+
+
+class Optimizer(Enum):
+    sgd = "sgd"
+    nesterov = "nesterov"
+    adam = "adam"
+    adamw = "adamw"
+    gd = "gd"
+
+
+ADAPTIVE = frozenset((Optimizer.adam, Optimizer.adamw))
+
+
+class Schedule(Enum):
+    steps = "steps"
+    cosine = "cosine"
+    constant = "constant"
+
+
+class Imbalance(Enum):
+    long_tail = "long_tail"
+    step = "step"
 
 
 class Clock(Enum):

@@ -110,7 +110,9 @@ def changed_keys(config: Config, trials: Mapping[str, Sequence[Any]] | None = No
     paper = _at_paper_scale(conf_dir(), words)
     varied = trials or values_on_axes(config) | {"seed": config.seed_list}
     own, theirs, on_axes = flatten(config), flatten(paper), values_on_axes(paper)
-    passed_over = {"data.root", "data.path"} | ({"data.samples"} if config.data.per_class is not None else set())
+    passed_over = {"data.root", "data.path", "data.test"}
+    if config.data.per_class is not None:
+        passed_over |= {"data.samples"}
     changes: dict[str, tuple[str, str]] = {}
     if len(set(varied["seed"])) != len(paper.seed_list):
         changes["seeds"] = str(len(set(varied["seed"]))), str(len(paper.seed_list))

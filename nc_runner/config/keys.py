@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from nc_runner.config.choices import IMAGE_DATA
+from nc_runner.config.class_sizes import sizes_below
 from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
 
@@ -63,7 +64,8 @@ def replace(config: Config, values: dict[str, Any]) -> Config:
 def to_config(node: Any) -> Config:
     """The typed object behind a composed Hydra config, interpolations resolved.
 
-    Of images, where ``data.per_class`` is set, ``data.samples`` becomes that times ``data.classes``.
+    Of images, where ``data.per_class`` is set, ``data.samples`` becomes that times ``data.classes``, or the sum of the
+    sizes of classes of which the largest has as many.
 
     Raises:
         UserError: a key the schema lacks, which Hydra lets ``+key=value`` add, or ``${...}`` of something not there.
@@ -79,8 +81,10 @@ def to_config(node: Any) -> Config:
     except InterpolationResolutionError as error:
         raise UserError(f"{first_line(error)}.") from error
     assert isinstance(config, Config)
-    if config.data.name in IMAGE_DATA and config.data.per_class is not None:
-        config.data.samples = config.data.per_class * config.data.classes
+    data = config.data
+    if data.name in IMAGE_DATA and data.per_class is not None:
+        unequal = data.imbalance > 1 and data.classes > 1
+        data.samples = sum(sizes_below(data.per_class, data)) if unequal else data.per_class * data.classes
     return config
 
 

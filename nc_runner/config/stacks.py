@@ -14,6 +14,7 @@ from nc_runner.config.trials import Trial
 PER_TRIAL = (
     "train.learning_rate",
     "train.momentum",
+    "train.beta2",
     "train.weight_decay",
     "train.weight_decay_first",
     "train.target_accuracy",

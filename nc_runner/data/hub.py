@@ -22,7 +22,7 @@ from nc_runner.data.labelled import Encoded, Labelled
 from nc_runner.errors import UserError
 
 
-def through_datasets(config: DataConfig, source: str) -> Labelled:
+def through_datasets(config: DataConfig, source: str, split: str = "train") -> Labelled:
     """What ``datasets.load_dataset`` reads, not yet decoded."""
     give_a_cache()
     try:
@@ -32,7 +32,7 @@ def through_datasets(config: DataConfig, source: str) -> Labelled:
     is_local = Path(source).is_dir()
     try:
         with quiet(datasets, progress_too=is_local), offline_if_unreachable(datasets, is_local):
-            table = datasets.load_dataset(source, split="train")
+            table = datasets.load_dataset(source, split=split)
     except Exception as error:  # of datasets, of the hub's client, of the network: dozens of classes
         raise UserError(unreadable(config, source, is_local, error)) from error
     images = [name for name, kind in table.features.items() if isinstance(kind, datasets.Image)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,17 @@ from nc_runner.data.labelled import Encoded, Labelled
 from nc_runner.errors import UserError
 
 TRAIN = {"train", "training"}
-SPLITS = TRAIN | {"test", "testing", "val", "valid", "validation", "dev", "eval"}
+TEST = {"test", "testing"}
+SPLITS = TRAIN | TEST | {"val", "valid", "validation", "dev", "eval"}
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class")  # the first of these that is there
 
 
-def class_folders(folder: Path) -> Labelled | None:
+def class_folders(folder: Path, split: Collection[str] = TRAIN) -> Labelled | None:
     """A folder of class folders, as torchvision's ImageFolder reads it; None where it is something else.
 
     Every image below a class folder is of that class, whatever its name is. Where all folders are named like splits and
-    hold the class folders themselves, the training split is read.
+    hold the class folders themselves, the training split is read, or another ``split`` by its names: None where there
+    is none.
 
     Raises:
         UserError: there are splits, and none for training.
@@ -32,13 +34,36 @@ def class_folders(folder: Path) -> Labelled | None:
         return None
     if {path.name.lower() for path in folders} <= SPLITS and any(visible_folders(path) for path in folders):
         training = [path for path in folders if path.name.lower() in TRAIN]
+        if split is not TRAIN:
+            return _class_folders_of(folders, split, [path.name for path in visible_folders(training[0])])
         if not training:
             raise UserError(
                 f"data.path={folder}: has the splits {', '.join(path.name for path in folders)} and none named train; "
                 "allowed is a folder of class folders, or one with a train folder that holds them."
             )
         folders = visible_folders(training[0])
-    files = [(path, k) for k, of_class in enumerate(folders) for path in image_files(of_class)]
+    elif split is not TRAIN:
+        return None
+    return _labelled(folders)
+
+
+def _class_folders_of(splits: list[Path], names: Collection[str], classes: list[str]) -> Labelled | None:
+    """The class folders of a split, by the numbers that the training split gives them."""
+    found = [path for path in splits if path.name.lower() in names]
+    if not found:
+        return None
+    if others := [path.name for path in visible_folders(found[0]) if path.name not in classes]:
+        raise UserError(
+            f"data.test=true: {found[0]} has the class {others[0]}, which the training split lacks; allowed are the "
+            "same classes."
+        )
+    return _labelled([found[0] / name for name in classes if (found[0] / name).is_dir()], classes)
+
+
+def _labelled(folders: list[Path], classes: list[str] | None = None) -> Labelled | None:
+    """The images below class folders, each of the number of its folder, among ``classes`` where they are given."""
+    names = classes or [folder.name for folder in folders]
+    files = [(path, names.index(of_class.name)) for of_class in folders for path in image_files(of_class)]
     if not files:
         return None
 
@@ -77,10 +102,11 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in Image.registered_extensions()
 
 
-def parquet_files(folder: Path, name: str, columns: str | None) -> Labelled | None:
+def parquet_files(folder: Path, name: str, columns: str | None, split: Collection[str] = TRAIN) -> Labelled | None:
     """Parquet files with a column of encoded images and one of labels; None where there are none.
 
-    Where file names speak of splits, those of the training split are read; else all.
+    Where file names speak of splits, those of the training split are read; else all. Of another ``split``, by its
+    names, only files that speak of it; None where there are none.
 
     Raises:
         UserError: there are splits, and none for training; no one such column; an unreadable file.
@@ -92,7 +118,11 @@ def parquet_files(folder: Path, name: str, columns: str | None) -> Labelled | No
     if not files:
         return None
     spoken = {path: set(re.split(r"[^a-z]+", path.stem.lower())) for path in files}
-    if any(words & SPLITS for words in spoken.values()):
+    if split is not TRAIN:
+        files = [path for path in files if spoken[path] & set(split)]
+        if not files:
+            return None
+    elif any(words & SPLITS for words in spoken.values()):
         training = [path for path in files if spoken[path] & TRAIN]
         if not training:
             raise UserError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from nc_runner.config.choices import DataName
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.hub import not_installed, through_datasets
-from nc_runner.data.image_files import class_folders, parquet_files
+from nc_runner.data.image_files import TEST, TRAIN, class_folders, parquet_files
 from nc_runner.data.labelled import Encoded, Labelled
 from nc_runner.errors import UserError
 
@@ -34,7 +34,18 @@ def training_set(config: DataConfig) -> Labelled:
     Raises:
         UserError: a library is missing, there is no such data set, or it has no images with labels.
     """
-    return digits(config) if config.name is DataName.digits else from_folder_or_hub(config)
+    found = digits(config) if config.name is DataName.digits else from_folder_or_hub(config)
+    assert found is not None
+    return found
+
+
+def test_set(config: DataConfig) -> Labelled | None:
+    """The test split of the data set a config names; None where it has none.
+
+    Raises:
+        UserError: as :func:`training_set`.
+    """
+    return None if config.name is DataName.digits else from_folder_or_hub(config, test=True)
 
 
 def digits(config: DataConfig) -> Labelled:
@@ -47,19 +58,25 @@ def digits(config: DataConfig) -> Labelled:
     return Labelled(labels, lambda rows: [Encoded(f"digit {row}", pixels[row]) for row in rows])
 
 
-def from_folder_or_hub(config: DataConfig) -> Labelled:
-    """What lies in a folder, as class folders or parquet files; of anything else what ``datasets`` reads."""
+def from_folder_or_hub(config: DataConfig, *, test: bool = False) -> Labelled | None:
+    """What lies in a folder, as class folders or parquet files; of anything else what ``datasets`` reads.
+
+    With ``test`` the test split; None where a folder has none.
+    """
     source = location(config)
     folder, name = Path(source), f"data.name={config.name.name}"
     if folder.is_dir():
         try:
-            if found := class_folders(folder) or parquet_files(folder, name, config.columns):
+            split = TEST if test else TRAIN
+            if found := class_folders(folder, split) or parquet_files(folder, name, config.columns, split):
                 return found
+            if test:
+                return None
         except OSError as error:
             raise UserError(
                 f"{name}: {folder} cannot be read ({error.strerror}); allowed is a folder that can."
             ) from error
-    return through_datasets(config, source)
+    return through_datasets(config, source, "test" if test else "train")
 
 
 def settled_path(path: str | None) -> str | None:

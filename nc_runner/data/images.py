@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nc_runner.config.class_sizes import sizes_below
 from nc_runner.config.schema import DataConfig
-from nc_runner.data.image_sources import describe, training_set
+from nc_runner.data.image_sources import describe, test_set, training_set
 from nc_runner.data.labelled import Labelled
 from nc_runner.data.pixels import pixels
 from nc_runner.errors import UserError
@@ -24,11 +25,16 @@ class Images(NamedTuple):
         x: float32 [N, C, H, W] of mean 0 and standard deviation 1 in each channel.
         y: int64 [N].
         left_out: files or rows that are there and no part of it, each with the reason.
+        rows: of the whole training set, int64 [N].
+        mean, deviation: float32 [C, 1, 1], by which the pixels were normalised.
     """
 
     x: Tensor
     y: Tensor
     left_out: list[str]
+    rows: np.ndarray
+    mean: Tensor
+    deviation: Tensor
 
 
 def images(config: DataConfig) -> tuple[Tensor, Tensor]:
@@ -60,7 +66,45 @@ def image_set(config: DataConfig) -> Images:
             )
         if found is not None:
             left_out = [*source.passed_over, *bad.values()]
-            return Images(normalised(found), torch.from_numpy(labels[rows]), left_out)
+            scale = statistics(found)
+            return Images(normalised(found, *scale), torch.from_numpy(labels[rows]), left_out, rows, *scale)
+
+
+def test_images(config: DataConfig, training: Images) -> tuple[Tensor, Tensor]:
+    """Held-out images, normalised as the training images were: the test split, or what the training subset leaves.
+
+    Raises:
+        UserError: there are none, or they are not of the training set's classes.
+    """
+    source = test_set(config)
+    if source is None:
+        if config.per_class is None:
+            raise UserError(
+                f"data.test=true: {describe(config)} has no test split; allowed with a data.per_class, which leaves "
+                "the other images for it."
+            )
+        source = training_set(config)
+        labels = class_numbers(source, config)
+        rows = np.setdiff1d(np.arange(len(labels)), training.rows)
+    else:
+        classes = np.unique(np.asarray(training_set(config).labels))
+        if unknown := sorted(map(str, set(source.labels) - set(classes.tolist()))):
+            raise UserError(
+                f"data.test=true: the test split of {describe(config)} has the class {unknown[0]}, which the training "
+                "set lacks; allowed are the same classes."
+            )
+        labels = np.searchsorted(classes, np.asarray(source.labels)).astype(np.int64)
+        rows = np.arange(len(labels))
+    bad: dict[int, str] = {}
+    while (found := pixels(source, rows, bad, config) if len(rows) else torch.empty(0)) is None:
+        rows = np.setdiff1d(rows, list(bad))
+    y = torch.from_numpy(labels[rows])
+    if len(missing := (y.bincount(minlength=config.classes) == 0).nonzero()):
+        raise UserError(
+            f"data.test=true: no held-out image of {describe(config)} is of class {int(missing[0])}; allowed is a set "
+            "with one of each, or a smaller data.per_class."
+        )
+    return normalised(found, training.mean, training.deviation), y
 
 
 def class_numbers(source: Labelled, config: DataConfig) -> np.ndarray:
@@ -114,7 +158,8 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
                 f"most {counts.min()}."
             )
         return np.flatnonzero(good)
-    if config.per_class > counts.min():
+    wanted = sizes_below(config.per_class, config) if config.imbalance > 1 else [config.per_class] * len(counts)
+    if (np.array(wanted) > counts).any():
         raise UserError(
             f"data.per_class={config.per_class}: the smallest class of {describe(config)} has {counts.min()} training "
             "samples; allowed is at most that."
@@ -124,14 +169,19 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
     for k in range(len(counts)):
         of_class = np.flatnonzero(labels == k)
         drawn = of_class[torch.randperm(len(of_class), generator=random).numpy()]
-        rows.append(drawn[good[drawn]][: config.per_class])  # the next one in place of a bad one
+        rows.append(drawn[good[drawn]][: wanted[k]])  # the next one in place of a bad one
     return np.sort(np.concatenate(rows))
 
 
-def normalised(pixels: Tensor) -> Tensor:
-    """Pixels [N, C, H, W] as float32, less each channel's mean, divided by its standard deviation (biased).
+def normalised(pixels: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Pixels [N, C, H, W] as float32, less each channel's mean, divided by its deviation, [C, 1, 1] each."""
+    return pixels.float().sub_(mean).div_(deviation)
 
-    A channel without variation becomes 0.
+
+def statistics(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (biased) of each channel of pixels [N, C, H, W], float32 [C, 1, 1].
+
+    The deviation of a channel without variation counts as 1, so that it becomes 0.
     """
     means, deviations = [], []
     for channel in pixels.unbind(1):  # one at a time: float64 of a whole data set would take gigabytes
@@ -140,4 +190,4 @@ def normalised(pixels: Tensor) -> Tensor:
         means.append(mean)
         deviations.append((channel - mean).square_().mean().sqrt())
     mean, deviation = (torch.stack(of).float()[:, None, None] for of in (means, deviations))
-    return pixels.float().sub_(mean).div_(deviation.where(deviation > 0, 1.0))
+    return mean, deviation.where(deviation > 0, 1.0)

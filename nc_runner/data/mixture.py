@@ -10,7 +10,7 @@ from nc_runner.rng import generator
 
 
 def gaussian_mixture(
-    samples: int, dim: int, classes: int, *, sigma: float, means: Means, seed: int
+    samples: int, dim: int, classes: int, *, sigma: float, means: Means, seed: int, test: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Class means plus sigma times normal noise, labelled 0, 1, .., classes-1, 0, 1, .. .
 
@@ -24,6 +24,7 @@ def gaussian_mixture(
         sigma: standard deviation of the noise in every direction.
         means: orthonormal, uniform among such sets; or random, normal of covariance 1/dim, so of mean square norm 1.
         seed: of the means and of the noise.
+        test: the same means, and noise that no training set has.
 
     Returns:
         x float32 [samples, dim] and y int64 [samples].
@@ -40,6 +41,7 @@ def gaussian_mixture(
         centres = q * r.diagonal().sign()
     else:
         centres = centres / dim**0.5
-    noise = torch.randn(samples, dim, generator=generator(seed, "mixture noise"), dtype=torch.float64)
+    purpose = "test noise" if test else "mixture noise"
+    noise = torch.randn(samples, dim, generator=generator(seed, purpose), dtype=torch.float64)
     y = torch.arange(samples) % classes
     return (centres.T[y] + sigma * noise).float(), y

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nc_runner.rng import generator
+
 _global_generator = threading.Lock()  # all threads of a process have it in common, and stacks may train in threads
 
 
@@ -37,16 +39,50 @@ def teacher(
         x float32 [samples, dim] and y int64 [samples].
     """
     x = torch.from_numpy(np.random.RandomState(input_seed).randn(samples, dim).astype(np.float32))
+    with torch.no_grad():
+        return x, _teacher(dim, classes, label_seed, depth, width)(x).argmax(1)
+
+
+def teacher_test(
+    training_x: Tensor,
+    samples: int,
+    classes: int,
+    *,
+    input_seed: int,
+    label_seed: int,
+    depth: int,
+    width: int,
+) -> tuple[Tensor, Tensor]:
+    """Other inputs, labelled as :func:`teacher` labelled ``training_x``: BatchNorm keeps the statistics of those."""
+    network = _teacher(training_x.shape[1], classes, label_seed, depth, width)
+    for module in network:
+        if isinstance(module, nn.BatchNorm1d):
+            module.momentum = 1.0
+    x = _other_inputs(samples, training_x.shape[1], input_seed).float()
+    with torch.no_grad():
+        network(training_x)
+        for module in network:
+            if isinstance(module, nn.BatchNorm1d) and module.running_var is not None:
+                module.running_var *= (len(training_x) - 1) / len(training_x)  # in train mode it divides by N
+        return x, network.eval()(x).argmax(1)
+
+
+def _other_inputs(samples: int, dim: int, seed: int) -> Tensor:
+    """Normal inputs float64 [samples, dim], of a stream of random numbers that no training set draws from."""
+    return torch.randn(samples, dim, generator=generator(seed, "test inputs"), dtype=torch.float64)
+
+
+def _teacher(dim: int, classes: int, label_seed: int, depth: int, width: int) -> nn.Sequential:
+    """The random MLP, in train mode."""
     widths = [dim] + [width] * (depth - 1) + [classes]
-    with _global_generator, torch.random.fork_rng(devices=[]), torch.no_grad():
+    with _global_generator, torch.random.fork_rng(devices=[]):
         torch.manual_seed(label_seed)
         layers: list[nn.Module] = []
         for i in range(depth):
             layers.append(nn.Linear(widths[i], widths[i + 1]))
             if i < depth - 1:
                 layers += [nn.ReLU(), nn.BatchNorm1d(widths[i + 1])]
-        y = nn.Sequential(*layers).train()(x).argmax(1)
-    return x, y
+    return nn.Sequential(*layers).train()
 
 
 def balanced(samples: int, dim: int, classes: int, *, input_seed: int) -> tuple[Tensor, Tensor]:
@@ -75,6 +111,13 @@ def conic_hull(
         x float32 [samples, dim] and y int64 [samples].
     """
     x, planes = conic_hull_with_planes(samples, dim, classes, label_seed=label_seed)
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(conic_hull_labels(x, planes, classes))
+
+
+def conic_hull_test(samples: int, dim: int, classes: int, *, label_seed: int) -> tuple[Tensor, Tensor]:
+    """Other inputs, labelled by the hyperplanes of :func:`conic_hull`."""
+    _, planes = conic_hull_with_planes(1, dim, classes, label_seed=label_seed)
+    x = _other_inputs(samples, dim, label_seed).numpy()
     return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(conic_hull_labels(x, planes, classes))
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pandas as pd
 
+from nc_runner.config.choices import Optimizer, Schedule
 from nc_runner.config.keys import flatten
 from nc_runner.experiments.base import Results
+from nc_runner.training.schedules import sum_of_factors
+
+KNOWN = (Optimizer.sgd, Optimizer.nesterov, Optimizer.gd)  # optimisers whose coupled weight decay has a known time
 
 
 def decay_times_of(results: Results) -> pd.Series[float]:
     """Of each trial: the sum over its steps of 2 eta lambda / (1 - momentum), by the trial's row.
 
     Under SGD with momentum and weight decay lambda, a quadratic in the weights forgets its start as e^-(this number).
-    Where the first layer has a weight decay of its own, lambda is the smaller of the two; a lambda of 0 gives 0.
+    NaN for an optimiser that divides by the size of gradients, whose time is not known. Where the first layer has a
+    weight decay of its own, lambda is the smaller of the two; a lambda of 0 gives 0.
     """
     flat = flatten(results.config)
 
@@ -29,16 +35,21 @@ def decay_times_of(results: Results) -> pd.Series[float]:
         epochs = results.trials["epochs"].astype(float)
     samples, batch = column("data.samples"), column("train.batch_size")
     steps = (samples / batch.where(batch.notna(), samples).combine(samples, min)).map(math.ceil)
-    train = results.config.train
+    names, schedules = (
+        results.trials.get(key, pd.Series(flat[key], results.trials.index))
+        for key in ("train.optimizer", "train.schedule")
+    )
     rates = [
-        sum_of_rates(int(done), [math.ceil(of * planned) for of in train.lr_milestones], train.lr_gamma)
-        for done, planned in zip(epochs.fillna(0), column("train.epochs"), strict=True)
+        sum_of_factors(
+            dataclasses.replace(
+                results.config.train, epochs=int(planned), schedule=Schedule[schedule], lr_warmup=float(warmup)
+            ),
+            int(done),
+        )
+        for done, planned, schedule, warmup in zip(
+            epochs.fillna(0), column("train.epochs"), schedules, column("train.lr_warmup"), strict=True
+        )
     ]
     rate = column("train.learning_rate") * pd.Series(rates, results.trials.index, dtype=float)
-    return 2 * slowest * rate * steps / (1 - column("train.momentum"))
-
-
-def sum_of_rates(epochs: int, drops: list[int], gamma: float) -> float:
-    """The sum over epochs of gamma^(number of drops so far), of epochs counted from 0, each drop from its epoch on."""
-    ends = [*sorted(min(drop, epochs) for drop in drops), epochs]
-    return math.fsum(gamma**k * (end - start) for k, (start, end) in enumerate(zip([0, *ends], ends, strict=False)))
+    known = names.isin([optimizer.name for optimizer in KNOWN])
+    return (2 * slowest * rate * steps / (1 - column("train.momentum"))).where(known)

@@ -16,7 +16,7 @@ from nc_runner.config.compose import changed_keys
 from nc_runner.config.keys import flatten
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.claim import Need
-from nc_runner.experiments.decay import decay_times_of
+from nc_runner.experiments.decay import KNOWN, decay_times_of
 
 DECAY_TIMES = 10.0  # [choice] after which e^-10 of a start is left
 
@@ -82,9 +82,12 @@ def decay_times(least: float = DECAY_TIMES) -> Check:
     """Trained for as many decay times, 2 eta lambda t / (1 - momentum), of the slowest regularised parameter."""
 
     def need(results: Results) -> Need:
-        times = decay_times_of(results).dropna()
-        shortest = float(times.min()) if len(times) else 0.0
+        times = decay_times_of(results)
         required = f"{least:g} or more in every trial"
+        if len(times) and times.isna().any():
+            others = ", ".join(sorted(set(_of(results, "train.optimizer")) - {of.name for of in KNOWN}))
+            return Need("decay times", required, f"not known with train.optimizer={others}", met=False)
+        shortest = float(times.min()) if len(times) else 0.0
         found = f"{shortest:.3g} at the least"
         if 0 < shortest < least and "epochs" in results.trials:
             epochs = float(results.trials.loc[times == shortest, "epochs"].iloc[0])
@@ -92,6 +95,54 @@ def decay_times(least: float = DECAY_TIMES) -> Check:
         return Need("decay times", required, found, shortest >= least)
 
     return need
+
+
+def plain_network(results: Results) -> Need:
+    """The network and the loss that theories of collapse speak of: BatchNorm everywhere or none, lines on either side
+    of 0 as activations, no dropout, labels that are not smoothed."""
+    return _at("network of the theory", results, _THEORY)
+
+
+def plain_sgd(results: Results) -> Need:
+    """Trained as the recursions of SGD assume: heavy-ball momentum and steps, the gradient of the loss as it is."""
+    return _at("plain SGD", results, _PLAIN)
+
+
+def data_as_drawn(results: Results) -> Need:
+    """The data as their name says, with classes and labels as they come."""
+    return _at("data as drawn", results, {"data.label_noise": (0.0,), "data.imbalance": (1.0,)})
+
+
+_THEORY: Mapping[str, tuple[Any, ...]] = {
+    "model.norm": ("affine", "plain", "none"),
+    "model.norm_on": (None,),
+    "model.activation": ("relu", "leaky_relu", "linear"),
+    "model.dropout": (0.0,),
+    "train.label_smoothing": (0.0,),
+}
+_PLAIN: Mapping[str, tuple[Any, ...]] = {
+    "train.optimizer": ("sgd", "gd"),
+    "train.schedule": ("steps",),
+    "train.lr_warmup": (0.0,),
+    "train.label_smoothing": (0.0,),
+    "train.gradient_clip": (None,),
+    "model.dropout": (0.0,),
+}
+
+
+def _at(name: str, results: Results, allowed: Mapping[str, tuple[Any, ...]]) -> Need:
+    """Every key has one of its allowed values in every trial."""
+    found = {key: sorted({_plain(v) for v in _of(results, key)} - set(map(_plain, of))) for key, of in allowed.items()}
+    others = [f"{key}={','.join(values)}" for key, values in found.items() if values]
+    required = ", ".join(f"{key}={' or '.join(map(_plain, of))}" for key, of in allowed.items())
+    return Need(name, required, ", ".join(others) or "all", not others)
+
+
+def _of(results: Results, key: str) -> list[Any]:
+    """The value of a key in each trial."""
+    if key in results.trials:
+        return [None if value != value else value for value in results.trials[key]]  # a table has NaN for null
+    return [flatten(results.config)[key]]
 
 
 def stationary(column: str, most: float) -> Check:
@@ -113,7 +164,9 @@ def data_is(name: DataName) -> Check:
 
     def need(results: Results) -> Need:
         used = sorted(set(results.trials.get("data.name", []))) or [results.config.data.name.name]
-        return Need("the statement's data", f"data={name.name}", f"data={','.join(used)}", used == [name.name])
+        drawn = data_as_drawn(results)
+        found = f"data={','.join(used)}" + ("" if drawn.met else f", {drawn.found}")
+        return Need("the statement's data", f"data={name.name}", found, used == [name.name] and drawn.met)
 
     return need
 
@@ -153,4 +206,6 @@ def _within(key: str, names: tuple[str, ...]) -> bool:
 
 
 def _plain(value: Any) -> str:
+    if value is None:
+        return "null"
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)

@@ -29,16 +29,20 @@ def build(
     device: torch.device,
     dtype: torch.dtype,
     loss: LossName = LossName.cross_entropy,
+    label_smoothing: float = 0.0,
 ) -> Network:
     """The stack a config describes, one trial for each seed, for training inputs ``x [N, D]`` or ``[N, C, H, W]``.
 
-    ``loss`` is that of networks; free_features and ulpm have the cross-entropy alone.
+    ``loss`` and ``label_smoothing`` are those of networks; free_features and ulpm have the cross-entropy alone.
     """
     if config.name is ModelName.free_features:
         return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)
     if config.name is ModelName.ulpm:
         return ULPM(config, len(x), classes, seeds, device=device, dtype=dtype)
     if config.name in CONVOLUTIONAL:
-        return ConvolutionalNetwork(config, x.shape[1], classes, seeds, device=device, dtype=dtype, loss=loss)
-    network = ResidualMLP if config.name is ModelName.residual_mlp else MLP
-    return network(config, x.shape[1], classes, seeds, device=device, dtype=dtype, loss=loss)
+        kind: type[MLP] | type[ConvolutionalNetwork] = ConvolutionalNetwork
+    else:
+        kind = ResidualMLP if config.name is ModelName.residual_mlp else MLP
+    return kind(
+        config, x.shape[1], classes, seeds, device=device, dtype=dtype, loss=loss, label_smoothing=label_smoothing
+    )

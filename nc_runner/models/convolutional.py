@@ -20,7 +20,8 @@ from torch.nn import functional
 from nc_runner.config.choices import LossName, ModelName
 from nc_runner.config.schema import ModelConfig
 from nc_runner.models import layers, losses, parameters
-from nc_runner.models.mlp import SLOPES, initial_gain
+from nc_runner.models.activations import ACTIVATIONS, NONE
+from nc_runner.models.mlp import initial_gain
 from nc_runner.models.resnet import resnet18, resnet20
 from nc_runner.models.vgg import vgg13
 from nc_runner.rng import generator
@@ -49,12 +50,13 @@ class ConvolutionalNetwork:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         loss: LossName = LossName.cross_entropy,
+        label_smoothing: float = 0.0,
     ) -> None:
         self.config = config
-        self.loss = losses.LOSSES[loss]
+        self.loss = losses.loss_of(loss, label_smoothing)
         self.depth = config.depth
         self.trials = len(seeds)
-        self.slope = SLOPES[config.activation]
+        self.pointwise = ACTIVATIONS[config.activation]
         self.backbone = BACKBONES[config.name](colours, config.channels, self.trials)
         # oneDNN's convolutions and torch's BatchNorm are faster with the channels last (ResNet20, batch 128, one core:
         # 250 ms a step in place of 315). So are cuDNN's on tensor cores, but those of float32 are not (ResNet20 on an
@@ -97,7 +99,8 @@ class ConvolutionalNetwork:
                 weight.copy_(torch.empty(weight.shape).normal_(0, math.sqrt(2 / fan_out), generator=random))
             for i in range(1, self.depth + 1):
                 bound = 1 / math.sqrt(self.params[f"{i}.weight"].shape[2])
-                gain = initial_gain(self.config, self.slope if i <= self.depth - self.config.linear_layers else 1.0)
+                before = self.pointwise if i <= self.depth - self.config.linear_layers else NONE
+                gain = initial_gain(self.config, before)
                 for name, limit in ((f"{i}.weight", gain * bound), (f"{i}.bias", bound))[: 1 + self.config.bias]:
                     tensor = self.params[name][t]
                     tensor.copy_(torch.empty(tensor.shape).uniform_(-limit, limit, generator=random))
@@ -142,7 +145,7 @@ class ConvolutionalNetwork:
         """Layer i of the head, its activation included where it has one: [T, B, in] -> [T, B, out]."""
         weight, bias = params[f"{i}.weight"].mT, params.get(f"{i}.bias")
         h = torch.bmm(h, weight) if bias is None else torch.baddbmm(bias.unsqueeze(1), h, weight)
-        return layers.activation_(h, self.slope) if i <= self.depth - self.config.linear_layers else h
+        return self.pointwise.forward(h) if i <= self.depth - self.config.linear_layers else h
 
     def features(self, x: Tensor, *, batch_statistics: bool = False) -> Iterator[tuple[int, Tensor]]:
         """In eval mode, the backbone's output and that of each layer of the head on images ``x [N, C, H, W]``.

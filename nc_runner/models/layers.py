@@ -9,8 +9,6 @@ Backward passes are written out: at these sizes autograd's bookkeeping adds a th
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
@@ -21,11 +19,6 @@ PRODUCTS = ("mm", "onednn")
 _product_of_this_process = "mm"
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 _ONEDNN_MIN_SIZE = 96
-
-_batch_norm = torch.ops.aten.native_batch_norm.default
-_batch_norm_backward = torch.ops.aten.native_batch_norm_backward.default
-_leaky_relu_backward = torch.ops.aten.leaky_relu_backward.default
-_threshold_backward = torch.ops.aten.threshold_backward.default
 
 
 def enter(h: Tensor) -> Tensor:
@@ -149,89 +142,3 @@ def _product(a: Tensor, b: Tensor, beside: bool) -> Tensor:
 def _multiply(a: Tensor, b: Tensor, out: Tensor) -> Tensor:
     """``torch.bmm`` into ``out``, which on a CPU is a loop over the trials where ``out`` is not contiguous."""
     return torch.bmm(a, b, out=out) if out.is_contiguous() else out.copy_(torch.bmm(a, b))
-
-
-def activation_(z: Tensor, slope: float) -> Tensor:
-    """In place, ``z`` where positive and ``slope * z`` elsewhere (0: ReLU, 1: linear)."""
-    if slope == 0.0:
-        return torch.relu_(z)
-    return z if slope == 1.0 else torch.nn.functional.leaky_relu_(z, slope)
-
-
-def activation_backward(grad: Tensor, out: Tensor, slope: float) -> Tensor:
-    """The gradient before the activation, from that after it and the output, whose sign is that of the input."""
-    if slope == 0.0:
-        return _threshold_backward(grad, out, 0)  # type: ignore[no-any-return]
-    return grad if slope == 1.0 else _leaky_relu_backward(grad, out, slope, True)
-
-
-class Normalized(NamedTuple):
-    """BatchNorm's output, and what its backward pass needs: two vectors [T*C]."""
-
-    out: Tensor
-    mean: Tensor
-    inverse_std: Tensor
-
-
-class BatchNorm:
-    """BatchNorm of each channel of each trial of a stack, made once.
-
-    Args:
-        gamma, beta: [T, C], or None without an affine part; ``into_gamma``, ``into_beta``: room for their gradients.
-        running_mean, running_var: [T, C], contiguous.
-        momentum: weight of the newest batch in the running statistics.
-    """
-
-    def __init__(
-        self,
-        gamma: Tensor | None,
-        beta: Tensor | None,
-        into_gamma: Tensor | None,
-        into_beta: Tensor | None,
-        running_mean: Tensor,
-        running_var: Tensor,
-        *,
-        momentum: float,
-        eps: float,
-    ) -> None:
-        self.trials, self.momentum, self.eps = len(running_mean), momentum, eps
-        first = self._alone
-        self.gamma, self.beta, self.into_gamma, self.into_beta = (
-            first(gamma),
-            first(beta),
-            first(into_gamma),
-            first(into_beta),
-        )
-        self.running_mean, self.running_var = running_mean.view(-1), running_var.view(-1)
-        self.needed = [True, gamma is not None, gamma is not None]
-
-    def _alone(self, of: Tensor | None) -> Tensor | None:
-        return of[0] if of is not None and self.trials == 1 else of
-
-    def _vector(self, of: Tensor | None) -> Tensor | None:
-        """[T*C]: a copy where the parameters of several trials lie apart."""
-        return of if of is None or self.trials == 1 else of.reshape(-1)
-
-    def __call__(self, h: Tensor, *, train: bool, momentum: float | None = None) -> Normalized:
-        """The output for ``h``, whose trials lie side by side in memory.
-
-        In train mode the batch's statistics normalise and the running ones are updated in place, as torch does
-        (biased variance to normalise, unbiased in the running average).
-        """
-        momentum = self.momentum if momentum is None else momentum
-        scale, shift = self._vector(self.gamma), self._vector(self.beta)
-        out, mean, inverse_std = _batch_norm(
-            side_by_side(h), scale, shift, self.running_mean, self.running_var, train, momentum, self.eps
-        )
-        return Normalized(split_trials(out, self.trials), mean, inverse_std)
-
-    def backward(self, grad: Tensor, h: Tensor, saved: Normalized) -> Tensor:
-        """Write the gradients of gamma and beta where there are any, return that of the input ``h``."""
-        grad_h, grad_gamma, grad_beta = _batch_norm_backward(
-            side_by_side(grad), side_by_side(h), self._vector(self.gamma), None, None, saved.mean, saved.inverse_std,
-            True, self.eps, self.needed,
-        )  # fmt: skip
-        if self.into_gamma is not None and self.into_beta is not None:
-            self.into_gamma.copy_(grad_gamma.view_as(self.into_gamma))
-            self.into_beta.copy_(grad_beta.view_as(self.into_beta))
-        return split_trials(grad_h, self.trials)

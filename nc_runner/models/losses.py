@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -40,7 +40,21 @@ def correct(outputs: Tensor, targets: Tensor) -> Tensor:
     return targets.gather(2, outputs.argmax(-1, keepdim=True)).count_nonzero((1, 2))
 
 
-LOSSES: Mapping[LossName, Callable[[Tensor, Tensor], Loss]] = {
-    LossName.cross_entropy: cross_entropy,
-    LossName.mse: mse,
-}
+LossFunction = Callable[[Tensor, Tensor], Loss]
+
+
+def loss_of(name: LossName, label_smoothing: float = 0.0) -> LossFunction:
+    """The loss of a name; the cross-entropy with the share ``label_smoothing`` of each label spread over all classes.
+
+    As torch's ``CrossEntropyLoss`` has it (Szegedy et al. 2016): the label gets 1 - s + s/K, each other class s/K.
+    """
+    if name is LossName.mse:
+        return mse
+    if not label_smoothing:
+        return cross_entropy
+
+    def smoothed(outputs: Tensor, targets: Tensor) -> Loss:
+        spread = targets * (1 - label_smoothing) + label_smoothing / targets.shape[-1]
+        return cross_entropy(outputs, spread)._replace(correct=correct(outputs, targets))
+
+    return smoothed

@@ -17,20 +17,22 @@ from nc_runner.models.mlp import MLP, Passed
 class ResidualMLP(MLP):
     """T networks of equal shape: layer 1 is the first, ``depth`` the head, those between are blocks."""
 
-    def _forward(self, x: Tensor) -> Passed:
+    def _forward(self, x: Tensor, *, dropout: bool = False) -> Passed:
         """From x [T, B, D]; what blocks add to their inputs is in ``activated``, first that of layer 2."""
-        inputs, activated = [x, self.linear[1](x)], []
+        inputs, activated, kept = [x, self.linear[1](x)], [], []
         for i in range(2, self.depth):
-            activated.append(self._activation(i, inputs[-1]))
-            inputs.append(inputs[-1] + activated[-1])
-        return Passed(inputs, activated, [], self.linear[self.depth](inputs[-1]))
+            out, seen = self._activated(i, inputs[-1])
+            activated.append(out)
+            kept.append(seen)
+            inputs.append(inputs[-1] + out)
+        return Passed(inputs, activated, kept, {}, {}, self.linear[self.depth](inputs[-1]))
 
     def _backward(self, passed: Passed, grad: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Every linear layer from the head, its inputs and the gradient at its output before the activation."""
         yield self.depth, passed.inputs[-1], grad
         grad = self.linear[self.depth].to_input(grad)
         for i in range(self.depth - 1, 1, -1):
-            inside = layers.activation_backward(grad, passed.activated[i - 2], self.slope)
+            inside = self.pointwise[i].backward(grad, passed.kept[i - 2])
             yield i, passed.inputs[i - 1], inside
             grad = grad + self.linear[i].to_input(inside)
         yield 1, passed.inputs[0], grad

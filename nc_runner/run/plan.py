@@ -17,6 +17,7 @@ from nc_runner.config.stacks import make_stacks
 from nc_runner.config.trials import Trial, make_trials
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Experiment
+from nc_runner.experiments.measures.held_out import with_held_out
 from nc_runner.run.workers import worker_count
 
 
@@ -73,6 +74,7 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
     if experiment.check:
         for trial in trials:
             experiment.check(trial.config)
+    experiment = with_held_out(experiment, [trial.config for trial in trials])
     checksums = data.checksums(trial.config.data for trial in trials)
     stacks = stacks_by_name(trials, device.type)
     jobs = worker_count(config.jobs, len(stacks), device)

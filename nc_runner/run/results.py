@@ -68,8 +68,8 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
     if len(names) > 1:
         raise UserError(f"plot: the folders hold different experiments ({', '.join(names)}); allowed are runs of one.")
     flats = [flatten(config) for config in configs]
-    keys = [effective(flat) for flat in flats]
-    differing = [key for key in keys[0] if any(other[key] != keys[0][key] for other in keys)]
+    deciding = dict.fromkeys(key for flat in flats for key in effective(flat))  # a run may lack a key at its default
+    differing = [key for key in deciding if any(flat[key] != flats[0][key] for flat in flats)]
     trials, metrics = [], []
     for folder, flat in zip(folders, flats, strict=True):
         table = folder.read_trials()

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nc_runner.config.choices import LossName, Norm
+from nc_runner.config.choices import BATCH_NORMS, Activation, LossName, Norm, Optimizer
 from nc_runner.config.schema import Config
 from nc_runner.models.mlp import MLP
+from nc_runner.training.optimizers import Rates
 
 _MOST_ROWS = 256  # of a minibatch, all of which a program holds
 _MOST_ROWS_CHAINED = 1024  # with more, the few programs of a weight's gradient would keep a GPU waiting
@@ -32,10 +33,8 @@ class Stack(Protocol):
     device: torch.device
     x: Tensor
     y: Tensor
-    lr: Tensor
-    momentum: Tensor
-    weight_decay: Tensor
-    momentum_buffer: Tensor
+    rates: Rates
+    optimizer: Any
     loss_sum: Tensor
     correct: Tensor
 
@@ -47,12 +46,32 @@ def fused_step(training: Stack) -> Callable[[Tensor], None] | None:
     """
     config, rows = training.config, training.batch_size
     mlp = type(training.network) is MLP and training.x.dtype is torch.float32
-    if not mlp or config.data.classes > _MOST_OUTPUTS or importlib.util.find_spec("triton") is None:
+    if (
+        not mlp
+        or not known(config)
+        or config.data.classes > _MOST_OUTPUTS
+        or importlib.util.find_spec("triton") is None
+    ):
         return None
     narrow = config.model.norm is Norm.none and config.model.depth > 1 and config.model.width <= _MOST_WIDTH_CHAINED
     if narrow and rows <= _MOST_ROWS_CHAINED:
         return ChainedStep(training)
     return LayeredStep(training) if rows <= _MOST_ROWS else None
+
+
+def known(config: Config) -> bool:
+    """Whether the kernels know all that a step of this config does: plain SGD, activations that are linear by parts,
+    BatchNorm everywhere or no norm."""
+    model, train = config.model, config.train
+    return (
+        train.optimizer in (Optimizer.sgd, Optimizer.gd)
+        and train.gradient_clip is None
+        and not train.label_smoothing
+        and model.activation in (Activation.relu, Activation.leaky_relu, Activation.linear)
+        and (model.norm is Norm.none or model.norm in BATCH_NORMS)
+        and model.norm_on is None
+        and not model.dropout
+    )
 
 
 def _power_of_2(n: int, least: int) -> int:
@@ -104,7 +123,7 @@ class LayeredStep:
     def __call__(self, batch: Tensor) -> None:
         k, training, network, model = self.kernels, self.training, self.network, self.training.config.model
         rows, trials, flat, grads = len(batch), network.trials, network.flat, network.flat_grad
-        parameters = flat.shape[1]
+        parameters, rates = flat.shape[1], training.rates
         bias, norm, affine = model.bias, model.norm is not Norm.none, model.norm is Norm.affine
         x, y, layers = self._workspace(rows)
         shape = {"M": self.all_rows, "num_warps": self.warps}
@@ -144,8 +163,8 @@ class LayeredStep:
                 BIAS=bias, NORM=norm, AFFINE=affine, N=self.columns, **shape,
             )  # fmt: skip
         k.descend[(-(-parameters // 1024), trials)](
-            flat, grads, training.momentum_buffer, parameters, training.lr, training.momentum,
-            training.weight_decay, training.weight_decay.stride(0), int(training.weight_decay.shape[1] > 1), N=1024,
+            flat, grads, training.optimizer.buffer, parameters, rates.lr, rates.momentum,
+            rates.weight_decay, rates.weight_decay.stride(0), int(rates.weight_decay.shape[1] > 1), N=1024,
         )  # fmt: skip
 
 
@@ -207,7 +226,7 @@ class ChainedStep:
         )  # fmt: skip
         self.kernels.chain_update[(len(self.tiles), trials)](
             self.tiles, self.layers, self.memory, training.x, batch, *batch.stride(), network.flat,
-            training.momentum_buffer, parameters, training.lr, training.momentum, self.decays,
+            training.optimizer.buffer, parameters, training.rates.lr, training.rates.momentum, self.decays,
             self.losses, self.rights, training.loss_sum, training.correct, len(batch), TILES=self.row_tiles,
             BATCH=training.batch_size, M=self.tile, N=self.tile, K=self.inner, **shape,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A stack by minibatch or full-batch SGD with momentum, as torch's ``SGD``; each trial has its own step size and decay.
+"""A stack by minibatch or full-batch SGD, or Adam; each trial has its own step size and decay.
 
 One :class:`SGD` is the whole state of a stack. It moves one step at a time, can be stopped between any two
 steps, and its ``state`` restores it bit for bit.
@@ -19,11 +19,11 @@ from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.fused import fused_step
 from nc_runner.training.graph import CapturedSteps
+from nc_runner.training.optimizers import Rates, clip, optimizer
 from nc_runner.training.probes import probe_epochs
+from nc_runner.training.schedules import factor
 
 _STEPS_A_GRAPH = 16  # of a few tens of microseconds each; a launch from Python costs about as much as one
-
-_ONE_PASS_FROM = 20_000  # parameters of a trial
 
 DTYPES = {Precision.float32: torch.float32, Precision.float64: torch.float64}
 
@@ -63,17 +63,23 @@ class SGD:
             device=device,
             dtype=dtype,
             loss=self.config.train.loss,
+            label_smoothing=self.config.train.label_smoothing,
         )
-        self.momentum_buffer = torch.zeros_like(self.network.flat)
 
-        def per_trial(name: str) -> Tensor:
+        def per_trial(name: str, dtype: torch.dtype | None = dtype) -> Tensor:
             values = [[getattr(trial.config.train, name)] for trial in trials]
             return torch.tensor(values, device=device, dtype=dtype)
 
-        self.initial_lr, self.momentum = per_trial("learning_rate"), per_trial("momentum")
-        self.weight_decay, self.lr = self._weight_decay(per_trial("weight_decay")), per_trial("learning_rate")
+        self.initial_lr = per_trial("learning_rate")
+        self.rates = Rates(
+            per_trial("learning_rate"),
+            per_trial("momentum"),
+            self._weight_decay(per_trial("weight_decay")),
+            per_trial("beta2", torch.float64),
+        )
+        self.optimizer = optimizer(self.config.train, self.network.flat, self.network.flat_grad, self.rates)
         self.network.weight_decay = {
-            name: view.flatten(1)[:, 0] for name, view in self._by_name(self.weight_decay).items()
+            name: view.flatten(1)[:, 0] for name, view in self._by_name(self.rates.weight_decay).items()
         }
         self.batch_size = min(self.config.train.batch_size or len(x), len(x))
         self.probe_epochs = probe_epochs(self.config)
@@ -82,11 +88,7 @@ class SGD:
         self.loss_sum = torch.zeros(len(trials), device=device, dtype=torch.float64)
         self.correct = torch.zeros(len(trials), device=device, dtype=torch.int64)
         self.order: Tensor | None = None
-        self.drops = 0
-        # One pass over parameters, gradient and momentum takes half the time of three, but a call a trial.
-        of_a_trial = self.network.flat.shape[1]
-        self._in_one_pass = device.type == "cpu" and of_a_trial >= _ONE_PASS_FROM and self.weight_decay.shape[1] == 1
-        self._rates = self._scalars()
+        self.factor = 1.0  # of the epoch's step size over the initial one
         self._next_order: tuple[int, Tensor] | None = None
         self._steps: Callable[[Tensor], None] = self.update
         self._steps_at_once = 1
@@ -131,7 +133,7 @@ class SGD:
         """The tensors, by name, that with ``step`` make up the whole state; in-place copies into them restore it."""
         return self.network.buffers | {
             "flat": self.network.flat,
-            "momentum": self.momentum_buffer,
+            **self.optimizer.state(),
             "loss_sum": self.loss_sum,
             "correct": self.correct,
         }
@@ -159,21 +161,16 @@ class SGD:
 
     def _begin(self, epoch: int) -> None:
         """Set the epoch's step sizes and the order in which each trial sees its samples, [N, T] on the device."""
-        train = self.config.train
-        drops = sum(epoch >= fraction * train.epochs for fraction in train.lr_milestones)
-        if drops != self.drops:
-            self.lr.copy_(self.initial_lr * train.lr_gamma**drops)
-            self.drops, self._rates = drops, self._scalars()
+        if (now := factor(self.config.train, epoch)) != self.factor:
+            self.rates.lr.copy_(self.initial_lr * now)
+            self.factor = now
+            self.optimizer.changed()
         if self.batch_size == len(self.x) and self.order is not None:
             return
         of, order = self._next_order or (None, None)
         self.order = (order if order is not None and of == epoch else self._order_of(epoch)).to(
             self.device, non_blocking=True
         )
-
-    def _scalars(self) -> list[list[float]]:
-        """Step size, momentum and weight decay of each trial."""
-        return torch.cat([self.lr, self.momentum, self.weight_decay[:, :1]], dim=1).tolist()
 
     def _order_of(self, epoch: int) -> Tensor:
         """Sample numbers [N, T]; those of a full batch need no order, and a fixed one keeps its sums the same."""
@@ -185,25 +182,13 @@ class SGD:
         return order.pin_memory() if self.device.type == "cuda" else order
 
     def update(self, batch: Tensor) -> None:
-        """One SGD step on the samples ``batch`` int64 [B, T]; nothing in it waits for the device."""
+        """One step on the samples ``batch`` int64 [B, T]; nothing in it waits for the device."""
         loss = self.network.loss_and_gradient(self._rows(self.x, batch), self._rows(self.targets, batch))
-        self._descend()
+        if self.config.train.gradient_clip is not None:
+            clip(self.network.flat_grad, self.config.train.gradient_clip)
+        self.optimizer.step()
         self.loss_sum.add_(loss.value, alpha=len(batch))
         self.correct.add_(loss.correct)
-
-    def _descend(self) -> None:
-        """A step of torch's SGD on all parameters, from their gradients."""
-        flat, grad = self.network.flat, self.network.flat_grad
-        if self._in_one_pass:
-            for t, (lr, momentum, decay) in enumerate(self._rates):
-                torch._fused_sgd_(
-                    [flat[t]], [grad[t]], [self.momentum_buffer[t]], lr=lr, momentum=momentum, weight_decay=decay,
-                    dampening=0.0, nesterov=False, maximize=False, is_first_step=False,
-                )  # fmt: skip
-            return
-        grad.addcmul_(flat, self.weight_decay)
-        self.momentum_buffer.mul_(self.momentum).add_(grad)
-        flat.addcmul_(self.momentum_buffer, self.lr, value=-1)
 
     def _rows(self, of: Tensor, batch: Tensor) -> Tensor:
         """Each trial's rows of ``of [N, *shape]``, [B, T, *shape].

@@ -232,3 +232,61 @@ def test_what_convolutional_networks_cannot_do_is_refused(changes: dict[str, obj
     check(replace(Config(), vgg13))
     with pytest.raises(UserError, match=message):
         check(replace(Config(), vgg13 | changes))
+
+
+IMAGES = {"data.name": "digits", "data.classes": 10, "data.samples": 1797}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"train.optimizer": "gd", "train.momentum": 0.0}, r"train\.batch_size=128: train\.optimizer=gd .* null"),
+        ({"train.optimizer": "gd", "train.batch_size": None}, r"train\.momentum=0\.9: train\.optimizer=gd has none"),
+        ({"train.optimizer": "nesterov", "train.momentum": 0.0}, r"train\.momentum=0: .* allowed is more than 0"),
+        ({"train.beta2": 0.9}, r"train\.beta2=0\.9: train\.optimizer=sgd has none; allowed is 0\.999\."),
+        ({"train.adam_eps": 1e-3}, r"train\.adam_eps=0\.001: train\.optimizer=sgd has none; allowed is 1e-08\."),
+        ({"train.lr_warmup": 0.3}, r"train\.lr_warmup=0\.3: ends after the first of train\.lr_milestones"),
+        ({"train.lr_warmup": 1.0}, r"train\.lr_warmup=1\.0: .*less than 1"),
+        ({"train.label_smoothing": 0.1, "train.loss": "mse"}, r"train\.label_smoothing=0\.1: is of the cross-entropy"),
+        ({"train.gradient_clip": 0.0}, r"train\.gradient_clip=0\.0: .*allowed is more than 0"),
+        ({"train.method": "none", "train.optimizer": "adam"}, r"train\.optimizer=adam: train\.method=none has none"),
+        ({"train.method": "none", "train.gradient_clip": 1.0}, r"train\.gradient_clip=1: .* allowed is null"),
+        ({"model.norm_on": [6]}, r"model\.norm_on=\[6\]: .* from 1 to model\.depth - 1 = 5"),
+        ({"model.norm_on": [0]}, r"model\.norm_on=\[0\]"),
+        ({"model.norm_on": []}, r"model\.norm_on=\[\]"),
+        ({"model.norm_on": [3, 2]}, r"model\.norm_on=\[3, 2\]: allowed are increasing"),
+        ({"model.norm_on": [1], "model.norm": "none"}, r"model\.norm_on=\[1\]: model\.norm=none"),
+        ({"model.dropout": 1.0}, r"model\.dropout=1\.0: .*less than 1"),
+        ({"model.dropout": 0.1, "model.name": "residual_mlp", "model.norm": "none"}, r"model\.dropout=0\.1: .* is 0"),
+        ({"model.norm": "layer", "model.name": "residual_mlp"}, r"model\.norm=layer: model\.name=residual_mlp"),
+        ({"data.label_noise": 1.1}, r"data\.label_noise=1\.1: .*at most 1"),
+        ({"data.imbalance": 0.5}, r"data\.imbalance=0\.5: .*at least 1"),
+        ({"data.imbalance_shape": "step"}, r"data\.imbalance_shape=step: data\.imbalance=1"),
+        ({"data.imbalance": 1e6}, r"data\.imbalance=1e\+06: leaves a class without a sample"),
+        (IMAGES | {"data.imbalance": 10.0}, r"data\.imbalance=10: of images .* data\.per_class"),
+        (IMAGES | {"data.test": True}, r"data\.test=true: data\.name=digits has no test split"),
+        ({"data.test": True, "data.name": "balanced"}, r"data\.test=true: the labels of data\.name=balanced"),
+        ({"data.test": True, "train.method": "none"}, r"data\.test=true: train\.method=none trains nothing"),
+    ],
+)
+def test_what_does_not_go_with_a_training_a_network_or_data(words: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence) as refusal:
+        check(replace(Config(), words))
+    assert "allowed" in str(refusal.value)
+    assert str(refusal.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"train.optimizer": "gd", "train.batch_size": None, "train.momentum": 0.0},
+        {"train.optimizer": "adamw", "train.beta2": 0.9, "train.schedule": "cosine", "train.lr_warmup": 0.5},
+        {"train.lr_warmup": 0.25},
+        {"model.norm": "layer", "model.norm_on": [1, 5], "model.dropout": 0.5, "train.batch_size": 1},
+        {"data.name": "balanced", "data.samples": 101, "data.imbalance": 3.0},
+        IMAGES | {"data.per_class": 50, "data.imbalance": 10.0, "data.test": True, "data.label_noise": 0.1},
+    ],
+    ids=str,
+)
+def test_what_goes_together(words: dict[str, Any]) -> None:
+    check(replace(Config(), words))

@@ -146,3 +146,28 @@ def test_every_point_of_the_grid_is_checked_as_the_whole_it_is(small: Config) ->
 
 def test_trials_of_two_seeds_are_two(small: Config) -> None:
     assert len({trial.id for trial in make_trials(replace(small, {"seeds": [0, 1, 2]}))}) == 3
+
+
+YOUNGER = {
+    "train.optimizer": "adam", "train.schedule": "cosine", "train.lr_warmup": 0.1, "train.label_smoothing": 0.1,
+    "train.gradient_clip": 1.0, "data.label_noise": 0.1, "data.imbalance": 2.0, "model.norm_on": [1],
+    "model.dropout": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", YOUNGER)
+def test_keys_of_training_and_data_change_an_id_where_they_are_not_at_their_defaults(small: Config, key: str) -> None:
+    """The id is the one that trials had before there were such keys."""
+    (before,) = make_trials(small)
+    assert before.id == "a9f721e5ad"
+    assert key not in before.keys
+    default = flatten(Config())[key]
+    assert make_trials(replace(small, {key: default}))[0].id == before.id
+    (after,) = make_trials(replace(small, {key: YOUNGER[key]}))
+    assert after.id != before.id
+    assert after.keys[key] == YOUNGER[key]
+    assert set(after.keys) == {*before.keys, key}
+
+
+def test_a_trial_measured_on_held_out_data_too_is_the_same_trial(small: Config) -> None:
+    assert make_trials(replace(small, {"data.test": True}))[0].id == make_trials(small)[0].id

@@ -156,3 +156,62 @@ def test_a_need_that_numpy_found_met_can_be_written() -> None:
     need = Need("name", "required", "found", np.float64(2.0) > 1)  # type: ignore[arg-type]
     record = statement.judged(None, True, "measured", needs=[need]).record("pan2023")
     assert json.loads(json.dumps(record))["needs"][0]["met"] is True
+
+
+@pytest.mark.parametrize(
+    ("need", "words", "found"),
+    [
+        (needs.plain_sgd, {"train.optimizer": "adam"}, "train.optimizer=adam"),
+        (needs.plain_sgd, {"train.optimizer": "nesterov"}, "train.optimizer=nesterov"),
+        (needs.plain_sgd, {"train.schedule": "cosine"}, "train.schedule=cosine"),
+        (needs.plain_sgd, {"train.lr_warmup": 0.1}, "train.lr_warmup=0.1"),
+        (needs.plain_sgd, {"train.gradient_clip": 2}, "train.gradient_clip=2"),
+        (needs.plain_sgd, {"train.label_smoothing": 0.1, "model.dropout": 0.5}, "label_smoothing=0.1, model.dropout=0"),
+        (needs.plain_network, {"train.label_smoothing": 0.1}, "train.label_smoothing=0.1"),
+        (needs.plain_network, {"model.activation": "gelu"}, "model.activation=gelu"),
+        (needs.plain_network, {"model.norm_on": "[2]"}, "model.norm_on=[2]"),
+        (needs.plain_network, {"model.dropout": 0.5}, "model.dropout=0.5"),
+        (needs.data_as_drawn, {"data.label_noise": 0.1}, "data.label_noise=0.1"),
+        (needs.data_as_drawn, {"data.imbalance": 10}, "data.imbalance=10"),
+        (needs.data_is(DataName.teacher), {"data.imbalance": 10}, "data=teacher, data.imbalance=10"),
+        (needs.at_paper_sizes("seeds", "train.weight_decay", "model.norm"), {"train.optimizer": "adam"}, "optimizer"),
+    ],
+)
+def test_what_a_theory_assumes_of_training_network_and_data(need: Any, words: dict[str, Any], found: str) -> None:
+    assert need(results()).met
+    unmet = need(results(**words))
+    assert not unmet.met
+    assert found in unmet.found
+
+
+def test_what_some_trials_have_counts_too() -> None:
+    of = results()
+    for key, values in (("train.optimizer", ["sgd", "adam"] * 2), ("train.gradient_clip", [1.0, math.nan] * 2)):
+        mixed = dataclasses.replace(of, trials=of.trials.assign(**{key: values}))
+        assert not needs.plain_sgd(mixed).met
+        assert needs.plain_sgd(mixed.only(mixed.trials.index.isin([0, 2]))).met is (key == "train.optimizer")
+
+
+def test_decay_times_are_known_of_sgd_alone() -> None:
+    for optimizer in ("adam", "adamw"):
+        of = results(**{"train.optimizer": optimizer})
+        assert decay_times_of(of).isna().all()
+        need = needs.decay_times(1e-9)(of)
+        assert (need.met, need.found) == (False, f"not known with train.optimizer={optimizer}")
+    assert decay_times_of(results(**{"train.optimizer": "nesterov"})).tolist() == decay_times_of(results()).tolist()
+    mixed = results()
+    mixed = dataclasses.replace(mixed, trials=mixed.trials.assign(**{"train.optimizer": ["sgd", "adam"] * 2}))
+    assert decay_times_of(mixed).isna().tolist() == [False, True] * 2
+    assert not needs.decay_times(1e-9)(mixed).met
+
+
+def test_decay_times_go_by_the_schedule() -> None:
+    words = {"train.epochs": 8, "train.lr_milestones": "[0.5]", "train.lr_gamma": 0.1}
+    steps, constant, cosine = (
+        decay_times_of(results(**words, **{"train.schedule": name})) for name in ("steps", "constant", "cosine")
+    )
+    assert (constant / steps).tolist() == pytest.approx([8 / 4.4] * 4)
+    sizes = [(1 + math.cos(math.pi * epoch / 8)) / 2 for epoch in range(8)]
+    assert (cosine / constant).tolist() == pytest.approx([sum(sizes) / 8] * 4)
+    warm = decay_times_of(results(**words, **{"train.schedule": "constant", "train.lr_warmup": 0.25}))
+    assert (warm / constant).tolist() == pytest.approx([(1 / 3 + 2 / 3 + 6) / 8] * 4)

@@ -6,6 +6,7 @@ from torch import nn
 from nc_runner.config.choices import Activation, Init, LossName, Norm
 from nc_runner.config.schema import ModelConfig
 from nc_runner.models import MLP, layers
+from nc_runner.models.activations import ACTIVATIONS as POINTWISE
 from nc_runner.models.mlp import initial_gain
 
 CPU = torch.device("cpu")
@@ -24,7 +25,7 @@ def test_loss_gradients_and_features_are_torch_s(
         depth=3, width=width, norm=norm, activation=activation, bias=bias, batch_norm_eps=0.03, batch_norm_momentum=0.3
     )
     network = MLP(config, 5, 4, range(trials), device=CPU, dtype=dtype, loss=loss_name)
-    if norm is Norm.affine:  # away from the initial gamma 1, beta 0
+    if norm in (Norm.affine, Norm.layer):  # away from the initial gamma 1, beta 0
         for i in (1, 2):
             network.params[f"{i}.gamma"].uniform_(0.5, 1.5)
             network.params[f"{i}.beta"].uniform_(-0.5, 0.5)
@@ -39,20 +40,21 @@ def test_loss_gradients_and_features_are_torch_s(
         expected.backward()
         torch.testing.assert_close(loss.value[t], expected.detach(), **tolerance)
         assert loss.correct[t] == (logits.argmax(1) == y[:, t]).sum()
-        norms = [m for m in reference if isinstance(m, nn.BatchNorm1d)]
+        norms = [m for m in reference if isinstance(m, nn.BatchNorm1d | nn.LayerNorm)]
         for i, module in enumerate(linears(reference), 1):
             torch.testing.assert_close(network.grads[f"{i}.weight"][t], module.weight.grad, **tolerance)
             if bias:
                 torch.testing.assert_close(network.grads[f"{i}.bias"][t], module.bias.grad, **tolerance)
             assert (f"{i}.bias" in network.params) is bias
         for i, module in enumerate(norms, 1):
-            torch.testing.assert_close(network.buffers[f"{i}.running_mean"][t], module.running_mean, **tolerance)
-            torch.testing.assert_close(network.buffers[f"{i}.running_var"][t], module.running_var, **tolerance)
-            if module.affine:
+            if isinstance(module, nn.BatchNorm1d):
+                torch.testing.assert_close(network.buffers[f"{i}.running_mean"][t], module.running_mean, **tolerance)
+                torch.testing.assert_close(network.buffers[f"{i}.running_var"][t], module.running_var, **tolerance)
+            if module.weight is not None:
                 torch.testing.assert_close(network.grads[f"{i}.gamma"][t], module.weight.grad, **tolerance)
                 torch.testing.assert_close(network.grads[f"{i}.beta"][t], module.bias.grad, **tolerance)
     # In eval mode: every layer's output, hidden ones after their norm.
-    hidden = nn.BatchNorm1d if norm is not Norm.none else ACTIVATIONS[activation]
+    hidden = (nn.BatchNorm1d, nn.LayerNorm) if norm is not Norm.none else ACTIVATIONS[activation]
     data = torch.randn(9, 5, dtype=dtype)
     outputs = dict(network.features(data))
     for t, reference in enumerate(references):
@@ -170,12 +172,33 @@ def test_he_s_initial_weights_keep_the_mean_square_of_features_and_torch_s_divid
             before = after
 
 
-@pytest.mark.parametrize("slope", [0.0, 0.01, 0.5, 1.0])
-def test_he_s_gain_keeps_the_mean_square_through_a_slope(slope: float) -> None:
-    """A uniform weight in +-gain/sqrt(n) has the variance gain^2/(3n); the activation keeps (1 + slope^2)/2."""
-    gain = initial_gain(ModelConfig(init=Init.he), slope)
-    assert gain**2 / 3 * (1 + slope**2) / 2 == pytest.approx(1.0, rel=1e-12)
-    assert initial_gain(ModelConfig(init=Init.torch), slope) == 1.0
+@pytest.mark.parametrize("activation", Activation)
+def test_he_s_gain_keeps_the_mean_square_of_standard_normal_inputs(activation: Activation) -> None:
+    """A uniform weight in +-gain/sqrt(n) has the variance gain^2/(3n)."""
+    z = torch.linspace(-12, 12, 200_001, dtype=torch.float64)
+    kept = torch.trapezoid(ACTIVATIONS[activation]()(z) ** 2 * torch.exp(-(z**2) / 2), z) / (2 * torch.pi) ** 0.5
+    gain = initial_gain(ModelConfig(init=Init.he), POINTWISE[activation])
+    assert gain**2 / 3 * float(kept) == pytest.approx(1.0, rel=1e-5)
+    assert initial_gain(ModelConfig(init=Init.torch), POINTWISE[activation]) == 1.0
+
+
+@pytest.mark.parametrize("trials", [1, 3])
+@pytest.mark.parametrize(("norm", "norm_on"), [(Norm.affine, [2]), (Norm.plain, [1, 3]), (Norm.layer, [1])])
+def test_norms_on_some_layers_are_torch_s(norm: Norm, norm_on: list[int], trials: int) -> None:
+    config = ModelConfig(depth=4, width=6, norm=norm, norm_on=norm_on, activation=Activation.gelu)
+    network = MLP(config, 5, 4, range(trials), device=CPU, dtype=torch.float64)
+    x, y = torch.randn(11, trials, 5, dtype=torch.float64), torch.randint(4, (11, trials))
+    references = [as_torch(network, t) for t in range(trials)]
+    network.loss_and_gradient(x, nn.functional.one_hot(y, 4).double())
+    outputs = dict(network.features(x[:, 0]))
+    for t, reference in enumerate(references):
+        assert sum(isinstance(m, nn.BatchNorm1d | nn.LayerNorm) for m in reference) == len(norm_on)
+        loss_of(LossName.cross_entropy, reference.train()(x[:, t]), y[:, t]).backward()
+        for i, module in enumerate(linears(reference), 1):
+            torch.testing.assert_close(network.grads[f"{i}.weight"][t], module.weight.grad, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(outputs[4][t], reference.eval()(x[:, 0]).detach(), rtol=1e-9, atol=1e-12)
+    running = {f"{i}.running_{of}" for i in norm_on for of in ("mean", "var")} if norm is not Norm.layer else set()
+    assert set(network.buffers) == running
 
 
 def test_he_s_bound_is_of_weights_and_not_of_biases() -> None:

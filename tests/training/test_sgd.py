@@ -131,7 +131,7 @@ def test_precision_is_that_of_the_config_unless_told(small: Config) -> None:
     assert training(small, None).network.flat.dtype is torch.float32
     small.train.precision = Precision.float64
     stack = training(small, None)
-    assert all(t.dtype is torch.float64 for t in (stack.x, stack.targets, stack.network.flat, stack.momentum_buffer))
+    assert all(t.dtype is torch.float64 for t in (stack.x, stack.targets, stack.network.flat, stack.optimizer.buffer))
 
 
 def test_free_features_train_to_the_least_loss_and_restore_bit_for_bit(small: Config) -> None:
@@ -200,7 +200,7 @@ def test_step_size_drops_at_the_milestones(small: Config) -> None:
     while not stack.finished:
         stack.advance()
         if stack.step % stack.steps_per_epoch == 0:
-            seen.append(stack.lr.item() / small.train.learning_rate)
+            seen.append(stack.rates.lr.item() / small.train.learning_rate)
     assert seen == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
 
 
@@ -232,7 +232,7 @@ def test_a_parameter_s_weight_decay_is_its_own_trial_s_and_its_own_layer_s(small
     for name, decay in stack.network.weight_decay.items():
         expected = [0.5, 0.2] if name.startswith("1.") else [0.1, 0.2]
         assert decay.tolist() == pytest.approx(expected), name
-    for name, view in stack._by_name(stack.weight_decay).items():
+    for name, view in stack._by_name(stack.rates.weight_decay).items():
         assert view[0].unique().tolist() == pytest.approx([0.5 if name.startswith("1.") else 0.1]), name
     assert {name.split(".")[0] for name in stack.network.weight_decay} == {str(i) for i in range(1, 12)}
 

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nc_runner.config.choices import LossName, Norm
+from nc_runner.config.keys import replace
 from nc_runner.config.schema import Config, SaveConfig, TrainConfig
 from nc_runner.config.trials import make_trials
 from nc_runner.data import load
@@ -46,6 +47,33 @@ def test_stopped_and_resumed_gives_the_same_rows_and_weights(
     for trial in trials:
         a, b = (load_file(f.path / "weights" / f"{trial.id}.safetensors") for f in (whole, stopped))
         assert all(a[name].equal(b[name]) for name in a)
+
+
+@pytest.mark.parametrize("steps_before_stop", [1, 5, 11])
+@pytest.mark.parametrize("optimizer", ["nesterov", "adam", "adamw"])
+def test_so_it_does_with_other_optimisers_dropout_and_a_schedule(
+    small: Config, tmp_path: Path, steps_before_stop: int, optimizer: str
+) -> None:
+    """From the file of a checkpoint, with moments, their count and the count of drawn masks."""
+    small = replace(
+        small,
+        {
+            "train.optimizer": optimizer, "train.schedule": "cosine", "train.lr_warmup": 0.3, "model.dropout": 0.3,
+            "train.gradient_clip": 1.0, "data.label_noise": 0.1, "seeds": 2,
+        },
+    )  # fmt: skip
+    trials = make_trials(small)
+    whole, stopped = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
+    for folder in (whole, stopped):
+        folder.path.mkdir()
+    expected = run_stack("s", trials, measure, whole, device=CPU)
+    calls = itertools.count()
+    first = run_stack("s", trials, measure, stopped, device=CPU, should_stop=lambda: next(calls) >= steps_before_stop)
+    assert not first.finished
+    assert run_stack("s", trials, measure, stopped, device=CPU) == expected
+    for trial in trials:
+        one, other = (load_file(folder.path / "weights" / f"{trial.id}.safetensors") for folder in (whole, stopped))
+        assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
 
 def test_a_diverged_trial_stops_alone(small: Config, tmp_path: Path) -> None:

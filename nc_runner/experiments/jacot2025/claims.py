@@ -12,14 +12,14 @@ from nc_runner.experiments.jacot2025.bounds import bounds_hold
 from nc_runner.experiments.jacot2025.conditions import enough_fit, fit, paper_sizes
 from nc_runner.experiments.jacot2025.imbalance import fits
 from nc_runner.experiments.jacot2025.layers import NC1, NC2, final_layers, head_line, nonlinear_layers
-from nc_runner.experiments.needs import decay_times, interpolates
+from nc_runner.experiments.needs import decay_times, interpolates, plain_network
 
 SPREAD = 2.0  # [choice] largest over least NC1 of the linear layers that hardly depends on the layer
 LINE_R2, LINE_SLOPE = 0.95, 0.15  # [choice] of log NC2 against the layer, and how far its slope may be off
 LAYERS = 3  # linear layers at the least through which a line can be off
 
 _FIGURES = "Figures 1 and 4"
-_CONVERGED = (interpolates, decay_times(), paper_sizes)
+_CONVERGED = (interpolates, plain_network, decay_times(), paper_sizes)
 
 NC2_IMPROVES = Statement(
     "nc2_improves",
@@ -54,7 +54,7 @@ NC2_LOG_LINEAR = Statement(
     "product of the L2 linear layers; from the first linear layer's output on.",
     "Appendix B, with balanced linear layers",
     f"R^2 of log NC2 at least {LINE_R2:g} and slope within {LINE_SLOPE:.0%} [choice], in every run, last epoch",
-    (interpolates, decay_times()),
+    (interpolates, plain_network, decay_times()),
     Kind.derived,
 )
 

@@ -13,13 +13,13 @@ from nc_runner.experiments.jacot2025.bounds import bounds_hold
 from nc_runner.experiments.jacot2025.conditions import enough_fit, fit, paper_sizes
 from nc_runner.experiments.jacot2025.ends import BALANCED, DECAY, LINEAR, PLACES, both_ends
 from nc_runner.experiments.jacot2025.layers import NC1, NC2
-from nc_runner.experiments.needs import decay_times, interpolates
+from nc_runner.experiments.needs import decay_times, interpolates, plain_network
 
 SPREAD = 2.0  # [choice] factor by which what hardly depends on the number of layers may vary
 BALANCED_ERROR = 0.1  # [choice] of NC2 of the last layer against that of a balanced head
 
 _FIGURES = "Figures 2 and 5"
-_CONVERGED = (interpolates, decay_times(), paper_sizes)
+_CONVERGED = (interpolates, plain_network, decay_times(), paper_sizes)
 
 NC2_BETTER = Statement(
     "nc2_better_with_depth",
@@ -56,7 +56,7 @@ BALANCED_HEAD = Statement(
     "Appendix B, with balanced linear layers",
     f"off by at most {BALANCED_ERROR:.0%} [choice] on average over seeds, at each weight decay and number of linear "
     "layers, two or more",
-    (interpolates, decay_times()),
+    (interpolates, plain_network, decay_times()),
     Kind.derived,
 )
 

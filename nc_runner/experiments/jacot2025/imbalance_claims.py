@@ -9,7 +9,7 @@ from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.jacot2025.conditions import one_schedule, paper_sizes
 from nc_runner.experiments.jacot2025.imbalance import CLEAR, FEWEST, LAST_SHARE, LEARNT, plateaus
 from nc_runner.experiments.jacot2025.layers import nonlinear_layers
-from nc_runner.experiments.needs import decay_times, interpolates
+from nc_runner.experiments.needs import decay_times, interpolates, plain_network, plain_sgd
 
 STRAIGHT_R2 = 0.98  # [choice] of log imbalance against the step
 RATE_ERROR = 0.1  # [choice] of the rate of decay
@@ -28,7 +28,7 @@ EXPONENTIAL = Statement(
     f"log imbalance, its numerator, is a falling line of the step, R^2 at least {STRAIGHT_R2:g}, in every run and "
     f"linear layer: from where the loss is at most {LEARNT:g} of (K-1)/(2K) to where the imbalance is {CLEAR:g} times "
     "its plateau [choice]",
-    (interpolates, one_schedule, decay_times()),
+    (interpolates, one_schedule, plain_sgd, plain_network, decay_times()),
 )
 RATE = Statement(
     "imbalance_decay_rate",
@@ -37,7 +37,7 @@ RATE = Statement(
     "momentum.",
     "Appendix B: the recursion of W'^T W' - W W^T",
     f"the slope of that line is within {RATE_ERROR:.0%} of it [choice], in every run and linear layer",
-    (interpolates, one_schedule, decay_times()),
+    (interpolates, one_schedule, plain_sgd, plain_network, decay_times()),
     Kind.derived,
 )
 NONLINEAR_HIGHER = Statement(
@@ -46,7 +46,7 @@ NONLINEAR_HIGHER = Statement(
     "Non-linear layers plateau at a higher balancedness than linear ones.",
     _FIGURES,
     f"in every run the least plateau of a non-linear layer, {_PLATEAU}, is above the largest of a linear one",
-    (interpolates, one_schedule, decay_times(), paper_sizes),
+    (interpolates, one_schedule, plain_sgd, plain_network, decay_times(), paper_sizes),
 )
 PLATEAU = Statement(
     "imbalance_plateau",
@@ -55,7 +55,7 @@ PLATEAU = Statement(
     "S^T S - T T^T measured at each probe.",
     "Appendix B: the recursion of W'^T W' - W W^T",
     f"{_PLATEAU} is within a factor of {PLATEAU_FACTOR:g} [choice] of the prediction, in every run and linear layer",
-    (interpolates, one_schedule, decay_times()),
+    (interpolates, one_schedule, plain_sgd, plain_network, decay_times()),
     Kind.derived,
 )
 AFTER_DROP = Statement(
@@ -65,7 +65,7 @@ AFTER_DROP = Statement(
     _FIGURES,
     f"the imbalance at the end is at most {FALLS:g} [choice] of its plateau before the drop, in every linear layer, "
     "as the mean over runs of logs",
-    (interpolates, one_schedule, decay_times()),
+    (interpolates, one_schedule, plain_sgd, plain_network, decay_times()),
 )
 
 

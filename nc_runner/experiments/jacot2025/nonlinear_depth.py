@@ -13,7 +13,7 @@ from nc_runner.experiments.jacot2025.curves import curves, legend_above
 from nc_runner.experiments.jacot2025.head import check
 from nc_runner.experiments.jacot2025.layers import BALANCE, NEGATIVITY, column, final_layers, nonlinear_layers
 from nc_runner.experiments.jacot2025.measures import measure
-from nc_runner.experiments.needs import decay_times, interpolates
+from nc_runner.experiments.needs import decay_times, interpolates, plain_network
 from nc_runner.figures.drawing import Drawing
 
 DEPTH, RATE, DECAY = "nonlinear_depth", "train.learning_rate", "train.weight_decay"
@@ -25,7 +25,7 @@ _FALLS = (
     "the least and the mean {} over the layers fall with the number of non-linear layers at every step size, Page's "
     f"test of ranks within a seed: {seeds.RULE}; and are lower with the most than with the fewest"
 )
-_CONVERGED = (interpolates, decay_times(), paper_sizes)
+_CONVERGED = (interpolates, plain_network, decay_times(), paper_sizes)
 
 MORE_BALANCED = Statement(
     "deeper_more_balanced",

@@ -10,6 +10,7 @@ from nc_runner.config.schema import Config
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.jacot2025.head import backbone_layers
 from nc_runner.experiments.jacot2025.layers import column
+from nc_runner.figures import training
 
 DEFINITION_OF_NC1 = (
     "NC1 = tr S_W / tr S_B of a layer's outputs, after the activation where there is one: S_W their covariance within "
@@ -29,7 +30,14 @@ DEFINITION_OF_NEGATIVITY = (
     "a ReLU changes nothing."
 )
 
-ACTIVATIONS = {Activation.relu: "ReLU", Activation.leaky_relu: "leaky ReLU", Activation.linear: "linear"}
+ACTIVATIONS = {
+    **{activation: activation.name for activation in Activation},
+    Activation.relu: "ReLU",
+    Activation.leaky_relu: "leaky ReLU",
+    Activation.gelu: "GELU",
+    Activation.silu: "SiLU",
+    Activation.elu: "ELU",
+}
 
 
 def span(values: pd.Series, form: str = "g") -> str:
@@ -50,16 +58,18 @@ def setting(results: Results) -> list[str]:
     train, size, activation = config.train, config.data.image_size, ACTIVATIONS[config.model.activation]
     pixels = f", images resized to {size} × {size} pixels" if size and config.data.name in IMAGE_DATA else ""
     drops = " and ".join(f"{share:.0%}" for share in train.lr_milestones)
-    falls = f" (times {train.lr_gamma:g} after {drops} of the epochs)" if drops else ""
+    falls = training.step_size(own, f" (times {train.lr_gamma:g} after {drops} of the epochs)" if drops else "")
     batches = f"batches of {span(of('train.batch_size'))}" if train.batch_size else "full batches"
     return [
         f"Networks: {backbone(config)}{span(of('model.depth') - of('model.linear_layers'))} {activation} and "
         f"{span(of('model.linear_layers'))} linear layers of width {span(of('model.width'))}, no biases.",
         f"Data: {config.data.name.name}, N = {span(of('data.samples'), ',')} samples of K = "
         f"{span(of('data.classes'))} classes{pixels}.",
-        f"Training: SGD on half the squared distance from the one-hot labels, {span(of('train.epochs'), ',')} epochs, "
-        f"{batches}, step size {span(of('train.learning_rate'))}{falls}, momentum {span(of('train.momentum'))}, "
-        f"weight decay λ = {span(of('train.weight_decay'))}.",
+        f"Training: {training.optimizer(own)} on half the squared distance from the one-hot labels, "
+        f"{span(of('train.epochs'), ',')} epochs, "
+        f"{batches}, step size {span(of('train.learning_rate'))}{falls}, "
+        f"{training.momentum(own)} {span(of('train.momentum'))}, "
+        f"weight decay λ = {span(of('train.weight_decay'))}{training.besides(own)}.",
     ]
 
 

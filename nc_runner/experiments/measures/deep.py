@@ -96,8 +96,8 @@ def check(config: Config) -> None:
     if model.name not in (ModelName.mlp, ModelName.residual_mlp):
         raise UserError(f"model.name={model.name.name}: has no hidden layers; allowed are mlp and residual_mlp.")
     if model.norm is not Norm.none:
-        raise UserError(f"model.norm={model.norm.name}: through BatchNorm samples have no gradients of their own; "
-                        "allowed is none.")  # fmt: skip
+        raise UserError(f"model.norm={model.norm.name}: gradients are measured sample by sample, which have none of "
+                        "their own through BatchNorm, in networks without a norm; allowed is none.")  # fmt: skip
 
 
 def check_prediction(config: Config) -> None:

@@ -10,6 +10,7 @@ these slopes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -114,7 +115,8 @@ class _Backward:
         self.inputs: dict[int, Tensor] = {}
         self.weights: dict[int, Tensor] = {}
         self.decayed: dict[int, Tensor] = {}
-        self.activated: dict[int, tuple[Tensor, float]] = {}  # pre-activations and the slope below 0
+        self.activated: dict[int, tuple[Tensor, float]] = {}  # pre-activations, and the slope below 0, NaN if curved
+        self.pointwise = network.pointwise
         for layer, inputs, signals in network.backpropagated(x, targets):  # from the last
             inputs, weight = inputs.double(), network.params[f"{layer}.weight"].double()
             decayed = network.weight_decay[f"{layer}.weight"].double()[:, None, None] * weight
@@ -138,7 +140,11 @@ class _Backward:
             [self.penalty.new_empty(len(self.penalty), 0) > 0],
         )
         kinks = torch.zeros_like(self.penalty)
-        for z, negative in self.activated.values():
+        for layer, (z, negative) in self.activated.items():
+            if math.isnan(negative):
+                slopes.append(self.pointwise[layer].derivative(z).flatten(1))
+                free.append(torch.zeros_like(slopes[-1], dtype=torch.bool))
+                continue
             near = (z.abs() <= within * z.abs().mean((1, 2), keepdim=True)) & (negative < 1)
             kinks = kinks + (near & ~near.all(1, keepdim=True)).sum((1, 2))
             slopes.append(torch.ones_like(z).where(z > 0, negative).flatten(1))

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Experiment, Kind, Results, Statement
 from nc_runner.experiments.decay import decay_times_of
-from nc_runner.experiments.needs import DECAY_TIMES, data_is, decay_times, seeds
+from nc_runner.experiments.needs import DECAY_TIMES, data_is, decay_times, plain_network, seeds
 from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.bn_wd_sweep.measure import measure
 from nc_runner.experiments.pan2023.comparison import between
@@ -44,7 +44,7 @@ AT_CONVERGENCE = Statement(
     "With affine BatchNorm g is larger at larger weight decay at convergence, on the teacher's data.",
     "Figure 3.1, whose networks are not at convergence at weight decays up to 1e-3",
     f"{GROWTH_RULE}; over trials of ten decay times or more",
-    (data_is(DataName.teacher), decay_times(), seeds(SEEDS), measured(INTRA, INTER)),
+    (data_is(DataName.teacher), plain_network, decay_times(), seeds(SEEDS), measured(INTRA, INTER)),
     Kind.ours,
 )
 STILL_GROWING = Statement(

@@ -17,7 +17,7 @@ import torch
 from nc_runner import metrics
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Kind, Results, Statement
-from nc_runner.experiments.needs import at_paper_sizes, data_is, decay_times, seeds
+from nc_runner.experiments.needs import at_paper_sizes, data_is, decay_times, plain_network, seeds
 from nc_runner.experiments.pan2023.comparison import above
 from nc_runner.experiments.pan2023.fits import (
     LEVELS,
@@ -38,7 +38,7 @@ DEPTH_TOLERANCE = 0.4  # [choice] layers by which a mean effective depth may ris
 NCC_ERROR = 0.01  # [choice] the fixed small error of Conjecture 3.2.2
 DEPTH_EPS = (0.001, NCC_ERROR, 0.1)  # [choice] NCC errors at which effective depth is drawn and told
 
-CONVERGED = (data_is(DataName.conic_hull), decay_times(), seeds(SEEDS), measured(INTRA, INTER))
+CONVERGED = (data_is(DataName.conic_hull), plain_network, decay_times(), seeds(SEEDS), measured(INTRA, INTER))
 AS_SEEN = (at_paper_sizes("seeds", "model.norm", WEIGHT_DECAY), seeds(SEEDS), measured(INTRA, INTER))
 
 GROWTH_RULE = (
@@ -98,7 +98,7 @@ DEPTH = Statement(
     f"at eps = {NCC_ERROR:g} [choice] no mean over seeds rises by more than {DEPTH_TOLERANCE:g} layers [choice] above "
     "that of a smaller weight decay; a larger rise beyond noise counts against it; over trials of ten decay times or "
     "more whose logits have an NCC error of at most eps",
-    (data_is(DataName.conic_hull), decay_times(), seeds(SEEDS), measured(NCC)),
+    (data_is(DataName.conic_hull), plain_network, decay_times(), seeds(SEEDS), measured(NCC)),
 )
 DEPTH_SEEN = Statement(
     "fewer_layers_with_weight_decay",

@@ -11,7 +11,7 @@ from torch import Tensor
 from nc_runner import theory
 from nc_runner.experiments.base import Claim, Kind, Results, Statement
 from nc_runner.experiments.decay import decay_times_of
-from nc_runner.experiments.needs import DECAY_TIMES, decay_times, finished
+from nc_runner.experiments.needs import DECAY_TIMES, decay_times, finished, plain_network
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY, measured
 
 ROUNDING = 1e-6  # relative; the norms and the loss come from float32 features
@@ -52,7 +52,7 @@ STATIONARITY = Statement(
     "At the end ||W_L||^2 = ||gamma||^2 + ||beta||^2, as at any stationary point.",
     "derived, ours",
     f"to {STATIONARITY_TOLERANCE:g} relative, in trials trained for {DECAY_TIMES:g} decay times or more",
-    (decay_times(), measured(*NORMS)),
+    (plain_network, decay_times(), measured(*NORMS)),
     Kind.derived,
 )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from nc_runner.config.choices import IMAGE_DATA, DataName
 from nc_runner.config.keys import flatten
 from nc_runner.config.schema import Config
+from nc_runner.figures import training
 from nc_runner.figures.series import seeds_phrase
 
 UNCENTRED = "Cosines of uncentred features, self pairs included."
@@ -26,6 +27,7 @@ GAP = "g = min intra-class cosine − max inter-class cosine. At a simplex ETF i
 _NORMS = {
     "affine": "affine BatchNorm after each hidden activation",
     "plain": "BatchNorm without γ and β after each hidden activation",
+    "layer": "LayerNorm after each hidden activation",
     "none": "no BatchNorm",
 }
 
@@ -50,7 +52,8 @@ def setting(config: Config, trials: pd.DataFrame) -> list[str]:
     name, drops = of["data.name"], ", ".join(f"{share:.0%}" for share in of["train.lr_milestones"])
     labels = " (labels of a random network of {} linear layers)".format(of["data.teacher_depth"])
     dimension = f" of dimension {of['data.dim']}" if name is None or DataName[name] not in IMAGE_DATA else ""
-    falls = f", times {of['train.lr_gamma']:g} after {drops} of the epochs" if drops else ""
+    drops = f", times {of['train.lr_gamma']:g} after {drops} of the epochs" if drops else ""
+    falls, momentum = training.step_size(of, drops), training.momentum(of)
     sentences = {
         "Networks": told(
             (of["model.depth"], "{} linear layers"),
@@ -61,15 +64,17 @@ def setting(config: Config, trials: pd.DataFrame) -> list[str]:
             (name and name.replace("_", " "), "{}" + labels * (name == "teacher")),
             (of["data.samples"], "N = {:,} samples" + dimension),
             (of["data.classes"], "C = {} classes"),
-        ),
+        )
+        + training.of_data(of),
         "Training": told(
             (of["train.method"], "{}"),
             (of["train.epochs"], "{} epochs"),
             (of["train.batch_size"], "batches of {}"),
             (of["train.learning_rate"], "step size {:g}" + falls),
-            (of["train.momentum"], "momentum {:g}"),
+            (of["train.momentum"], momentum + " {:g}"),
             (of["train.weight_decay"], "weight decay λ = {:g}"),
-        ).replace("sgd", "SGD"),
+        ).replace("sgd", training.optimizer(of))
+        + training.besides(of),
     }
     return [f"{what}: {sentence}." for what, sentence in sentences.items() if sentence]
 

@@ -8,7 +8,7 @@ from nc_runner.experiments.base import Need, Results
 STATIONARY = 1e-2  # [choice] gradient over the penalty's, the least over slopes at kinks, at most
 
 stationary = needs.stationary("least_relative_gradient", STATIONARY)
-converged = (needs.decay_times(), stationary)
+converged = (needs.plain_network, needs.decay_times(), stationary)
 
 
 def fits(results: Results) -> Results:

@@ -10,6 +10,7 @@ import pandas as pd
 from nc_runner.config.choices import DataName, LossName, Means, ModelName
 from nc_runner.config.keys import flatten
 from nc_runner.experiments.base import Results
+from nc_runner.figures import training as how
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NOTHING = "no finished network"
@@ -60,9 +61,12 @@ def training(results: Results) -> str:
     train = results.config.train
     batch = "full-batch descent" if train.batch_size is None else f"descent on batches of {train.batch_size}"
     drops = " and ".join(f"{share:.0%}" for share in train.lr_milestones)
-    falling = f", times {train.lr_gamma:g} after {drops} of the epochs" if drops else ""
+    own = flatten(results.config)
+    falling = how.step_size(own, f", times {train.lr_gamma:g} after {drops} of the epochs" if drops else "")
+    batch = f"{how.optimizer(own, '')} {batch}".lstrip()
     return (
-        f"Training: {batch} with momentum {train.momentum:g}, step size {values(results, 'train.learning_rate')}"
+        f"Training: {batch} with {how.momentum(own)} {train.momentum:g}{how.besides(own)}, "
+        f"step size {values(results, 'train.learning_rate')}"
         f"{falling}, {values(results, 'train.epochs')} epochs, weight decay λ = "
         f"{values(results, 'train.weight_decay')}, in "
         f"{train.precision.name}. The sizes and these settings are our choice, not the paper's."

@@ -7,7 +7,7 @@ import torch
 
 from nc_runner import theory
 from nc_runner.experiments.base import Claim, Kind, Results, Statement
-from nc_runner.experiments.needs import decay_times, finished, interpolates, seeds
+from nc_runner.experiments.needs import data_as_drawn, decay_times, finished, interpolates, seeds
 
 ON_WEIGHT, ON_FEATURES = "train.weight_decay", "train.weight_decay_first"
 TOLERANCE = 1e-4  # relative, of gap and norms [choice]
@@ -31,7 +31,7 @@ CLOSED_FORM = Statement(
     "Below r = 1/K gap, norms and cross-entropy are those of the closed form.",
     _SOURCE,
     f"to {TOLERANCE:g} relative in every trial below the threshold [choice]",
-    (interpolates, decay_times(DECAY_TIMES), seeds(2)),
+    (interpolates, data_as_drawn, decay_times(DECAY_TIMES), seeds(2)),
     Kind.derived,
 )
 NO_LOWER = Statement(
@@ -40,7 +40,7 @@ NO_LOWER = Statement(
     "No training ends below the optimum of the closed form.",
     _SOURCE,
     f"objective >= optimum in every trial that fits, to {ROUNDING:g} relative",
-    (interpolates,),
+    (interpolates, data_as_drawn),
     Kind.derived,
 )
 COLLAPSE = Statement(
@@ -49,7 +49,7 @@ COLLAPSE = Statement(
     "Below r = 1/K the minimiser is neural collapse: no within-class variation, and the angles of a simplex.",
     _SOURCE,
     f"each at most {TOLERANCE:g} [choice] in every trial below the threshold",
-    (interpolates, decay_times(DECAY_TIMES), seeds(2)),
+    (interpolates, data_as_drawn, decay_times(DECAY_TIMES), seeds(2)),
     Kind.derived,
 )
 TO_ZERO = Statement(
@@ -58,7 +58,7 @@ TO_ZERO = Statement(
     "From r = 1/K on the minimiser is zero.",
     _SOURCE,
     f"||W||^2 + ||H||^2 at most {ZERO:g} in every trial from the threshold on [choice]",
-    (finished, decay_times(DECAY_TIMES), seeds(2)),
+    (finished, data_as_drawn, decay_times(DECAY_TIMES), seeds(2)),
     Kind.derived,
 )
 

@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from nc_runner import theory
+from nc_runner.config.keys import flatten
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.ji2022.panels import say_if_empty
 from nc_runner.experiments.ji2022.ufm_weight_decay.claims import COMPARED, compared
 from nc_runner.experiments.ji2022.words import peeled_model
 from nc_runner.figures import BLUE, GREY, ORANGE
+from nc_runner.figures import training as how
 from nc_runner.figures.drawing import Drawing
 
 TITLES = ("Logit gap", "Classifier norm", "Feature norm", "Loss", "Distance from the optimum")
@@ -26,6 +28,7 @@ R = "r = √(n λ$_W$ λ$_H$)"
 def figures(results: Results) -> dict[str, Drawing]:
     """Gap, norms and loss over r, the closed form as lines; and how far apart the objectives are."""
     table, config = compared(results), results.config
+    own = flatten(config)
     classes, per_class = config.data.classes, config.data.samples // config.data.classes
     figure, axes = plt.subplots(1, 5, figsize=(13.5, 2.7), gridspec_kw={"wspace": 0.5})
     colours = dict(
@@ -61,8 +64,9 @@ def figures(results: Results) -> dict[str, Drawing]:
             [
                 peeled_model(config),
                 "Objective: mean cross-entropy + (λ_W/2)‖W‖² + (λ_H/2)‖H‖².",
-                f"Gradient descent on all samples, step size {config.train.learning_rate:g}, momentum "
-                f"{config.train.momentum:g}, {config.train.epochs:,} steps, from iid normal starts of standard "
+                f"{how.optimizer(own, 'Gradient descent')} on all samples, step size {config.train.learning_rate:g}"
+                f"{how.step_size(own, '')}, {how.momentum(own)} {config.train.momentum:g}, {config.train.epochs:,} "
+                "steps, from iid normal starts of standard "
                 f"deviation {config.model.start_scale:g}.",
                 "Logit gap: the true class's logit less the mean of the others, mean over samples.",
                 "Lines: closed form (our derivation). With r = √(n λ_W λ_H) < 1/K: gap z = ln(1/r − K + 1), "

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, NullFormatter, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
+from nc_runner.config.keys import flatten
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.ji2022 import panels
 from nc_runner.experiments.ji2022.laws import STATEMENTS
@@ -18,6 +19,7 @@ from nc_runner.experiments.ji2022.panels import GUIDES, PANELS, RED, band, say_i
 from nc_runner.experiments.ji2022.terminal import CELL, by_time, slopes
 from nc_runner.experiments.ji2022.words import DEFINITIONS, PREDICTED, over
 from nc_runner.figures import BLUE, GREEN, GREY, PURPLE, YELLOW
+from nc_runner.figures import training as how
 from nc_runner.figures.drawing import Drawing
 
 NAMES: dict[object, str] = {
@@ -107,10 +109,12 @@ def settings(results: Results) -> list[str]:
     size = "the whole training set" if data.per_class is None else f"{data.per_class:,} images of each class"
     batches = "the full batch" if train.batch_size is None else f"batches of {train.batch_size}"
     decay = "no weight decay" if train.weight_decay == 0 else f"weight decay {train.weight_decay:g}"
+    own = flatten(results.config)
+    falls = how.step_size(own, "")
     return [
-        f"Data: {size}. Channels of the first convolution: {model.channels}.",
-        f"SGD on the cross-entropy for {train.epochs:,} epochs, {decay}, step size {train.learning_rate:g}, momentum "
-        f"{train.momentum:g}, {batches}.",
+        f"Data: {size}{how.of_data(own)}. Channels of the first convolution: {model.channels}.",
+        f"{how.optimizer(own)} on the cross-entropy for {train.epochs:,} epochs, {decay}, step size "
+        f"{train.learning_rate:g}{falls}, {how.momentum(own)} {train.momentum:g}, {batches}{how.besides(own)}.",
         "Features: the inputs of the output layer, of the whole training set in eval mode (BatchNorm by its running "
         "statistics) [choice].",
     ]

@@ -30,7 +30,7 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
         *geometry.second_moment(outputs[last], y),
     ):
         yield last, name, value
-    if network.buffers:
+    if network.has_batch_norm:
         batch = dict(network.features(x, batch_statistics=True))
         yield last, "feature_second_moment_batch", batch[last].double().square().sum(-1).mean(-1)
         if (gamma := network.params.get(f"{last}.gamma")) is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from nc_runner.experiments.base import Claim, Need, Results, Statement
-from nc_runner.experiments.needs import at_paper_sizes, decay_times, interpolates
+from nc_runner.experiments.needs import at_paper_sizes, decay_times, interpolates, plain_network
 from nc_runner.experiments.pan2023.fits import fitting, measured, trained
 
 SPREAD_FALL = 0.1  # [choice] of within to between class scatter, last frame to first, and its largest value at the end
@@ -49,7 +49,7 @@ NC1 = Statement(
     _SOURCE,
     f"tr S_W / tr S_B at the end at most {SPREAD_FALL:g} and at most {SPREAD_FALL:g} of its first value, in the plane "
     "and in the whole feature space [choice], in every trial that fits",
-    (interpolates, decay_times(), measured(PLANE_RATIO, RATIO)),
+    (interpolates, plain_network, decay_times(), measured(PLANE_RATIO, RATIO)),
 )
 NC2 = Statement(
     "nc2_means_reach_the_simplex",
@@ -58,7 +58,7 @@ NC2 = Statement(
     _SOURCE,
     f"both fall: mean |cos + 1/(C-1)| of the centred means to at most {ANGLE_TOLERANCE:g}, the largest distance of a "
     f"mean from its vertex to at most {VERTEX_TOLERANCE:g} circumradii [choice], in every trial that fits",
-    (interpolates, decay_times(), measured(ANGLES, DISTANCE)),
+    (interpolates, plain_network, decay_times(), measured(ANGLES, DISTANCE)),
 )
 NC3 = Statement(
     "nc3_classifiers_align_with_means",
@@ -66,7 +66,7 @@ NC3 = Statement(
     "Classifier rows align with their class means (NC3).",
     _SOURCE,
     f"the least cosine, both centred, rises to at least {DUALITY:g} [choice], in every trial that fits",
-    (interpolates, decay_times(), measured(DUALITY_CENTRED)),
+    (interpolates, plain_network, decay_times(), measured(DUALITY_CENTRED)),
 )
 NC4 = Statement(
     "nc4_nearest_mean_decides_alike",
@@ -75,7 +75,7 @@ NC4 = Statement(
     _SOURCE,
     f"accuracy of the nearest class mean at the end at least {NEAREST_MEAN:g} [choice], in every trial that fits, "
     "where agreeing with the classifier is being right",
-    (interpolates, decay_times(), measured(NEAREST)),
+    (interpolates, plain_network, decay_times(), measured(NEAREST)),
 )
 
 

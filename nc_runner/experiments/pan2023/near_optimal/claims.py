@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
-from nc_runner.experiments.needs import finished
+from nc_runner.experiments.needs import data_as_drawn, finished
 from nc_runner.experiments.pan2023.fits import LEVELS, WEIGHT_DECAY, fitting, measured
 
 # [choice] What a loss, alpha beta and a cosine in float64 may be wrong by: sums of numbers of order 10, each to 1e-15.
@@ -28,7 +28,7 @@ LEAST_CROSS_ENTROPY = Statement(
     "Cross-entropy is at least m(alpha, beta), so eps = CE - m >= 0, at every epoch of networks and free features.",
     "Theorem 2.3.1, premise; weights of the classes and bias derived",
     f"eps >= 0 at every point, to {ROUNDING:g}",
-    (finished, measured("eps")),
+    (finished, data_as_drawn, measured("eps")),
 )
 BOUND_HOLDS = Statement(
     "bound_holds",
@@ -37,7 +37,7 @@ BOUND_HOLDS = Statement(
     "1 - 8 ((C-1)/(C alpha beta)) sqrt(2 eps (1-delta)/(Lam delta)), delta = 1/C.",
     "Theorem 2.3.1, (2.20), with the constants of its proof",
     "at every point with a positive bound",
-    (finished, measured("eps", *_ROUNDS)),
+    (finished, data_as_drawn, measured("eps", *_ROUNDS)),
 )
 NC3_HOLDS = Statement(
     "nc3_bound_holds",
@@ -46,7 +46,7 @@ NC3_HOLDS = Statement(
     "features holds: >= 1 - 2 ((C-1)/(C alpha beta)) sqrt(2 eps (1-delta)/(Lam delta)), delta = 1/C.",
     "Theorem 2.3.1, (2.21); the constant 2, a quarter of that of min intra, derived from the same steps of the proof",
     "at every point with a positive bound",
-    (finished, measured("eps", "intra_cosine_lower_bound", "min_duality_cosine_augmented")),
+    (finished, data_as_drawn, measured("eps", "intra_cosine_lower_bound", "min_duality_cosine_augmented")),
     Kind.derived,
 )
 VACUOUS = Statement(
@@ -57,7 +57,7 @@ VACUOUS = Statement(
     "remark under it, 1 - min intra <= (e^(C alpha beta/(C-1))/(alpha beta)) sqrt(eps/delta).",
     "Theorem 2.3.1 and the remark under it; the reading is ours",
     "by both, the bound is at most 0 at every point of every network that fits",
-    (finished, measured("eps", "vacuous_eps", "alpha", "beta")),
+    (finished, data_as_drawn, measured("eps", "vacuous_eps", "alpha", "beta")),
     Kind.ours,
 )
 INTRA_RATE = Statement(
@@ -66,7 +66,7 @@ INTRA_RATE = Statement(
     "As eps goes to 0, min intra goes to 1 in the layer-peeled model, at least as fast as the theorem's bound.",
     "Theorem 2.3.1, exponent 1/2 of eps",
     f"1 - min intra ~ eps^a, a >= 1/2 less {SLOPE_NOISE:g} [choice], in every trial; {_WINDOW}",
-    (finished, measured("eps", "min_intra_cosine_augmented")),
+    (finished, data_as_drawn, measured("eps", "min_intra_cosine_augmented")),
 )
 PAIRS_RATE = Statement(
     "pairs_collapse_with_eps",
@@ -74,7 +74,7 @@ PAIRS_RATE = Statement(
     "As eps goes to 0, max inter goes to -1/(C-1) in the layer-peeled model, at least as fast as the theorem's bound.",
     "Theorem 2.3.1, exponent 1/6 of eps for pairs",
     f"max inter + 1/(C-1) ~ eps^b, b >= 1/6 less {SLOPE_NOISE:g} [choice], in every trial; {_WINDOW}",
-    (finished, measured("eps", "max_inter_cosine_augmented")),
+    (finished, data_as_drawn, measured("eps", "max_inter_cosine_augmented")),
 )
 
 
