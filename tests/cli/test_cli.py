@@ -107,6 +107,24 @@ def test_resume_names_the_keys_that_changed(cli: Cli, tmp_path: Path, finished_r
     assert "train.momentum (was 0.9, is 0.8)" in done.stderr
 
 
+def test_resume_takes_a_run_of_a_version_with_fewer_keys(
+    tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was not there then had the default of now."""
+    begun = tmp_path / "begun"
+    shutil.copytree(finished_run, begun)
+    (begun / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    provenance = json.loads((begun / "provenance.json").read_text())
+    del provenance["config"]["train.optimizer"]
+    (begun / "provenance.json").write_text(json.dumps(provenance))
+    monkeypatch.setattr("nc_runner.run.run.run", lambda plan, folder: 7)
+    assert resume([str(begun)]) == 7
+    provenance["config"]["train.optimizer"] = "adam"
+    (begun / "provenance.json").write_text(json.dumps(provenance))
+    with pytest.raises(UserError, match=r"train\.optimizer \(was adam, is sgd\)"):
+        resume([str(begun)])
+
+
 def test_resume_refuses_checkpoints_of_other_stacks(
     tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
