@@ -7,6 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+from nc_runner.config.check_figures import check_figures
 from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual
 from nc_runner.config.choices import (
     CONVOLUTIONAL,
@@ -84,6 +85,7 @@ def check(config: Config) -> None:
         )
     check_peeled(config)
     check_grid(config.grid)
+    check_figures(config)
 
 
 def check_grid(grid: dict[str, list[Any]]) -> None:

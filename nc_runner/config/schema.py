@@ -12,6 +12,7 @@ from typing import Any
 
 from nc_runner.config.choices import (
     Activation,
+    AxisScale,
     Clock,
     DataName,
     Device,
@@ -185,6 +186,20 @@ class SaveConfig:
 
 
 @dataclass
+class FiguresConfig:
+    width: float | None = key(
+        None, "of figures, in inches, as 3.3 or 6.75 for a journal's columns; null: as designed", low=2.5, high=30.0
+    )
+    style: str | None = key(None, "a matplotlib style sheet, a file or one of its own by name, that comes after ours")
+    caption: bool = key(True, "whether the caption is written under the figure; it is in NAME.md in any case")
+    format: list[str] = key(["png", "pdf"], "of the files: png, pdf, svg")
+    by: list[str] = key([], "keys on which runs differ, for a set of figures at each of their values")
+    x: str | None = key(None, "a varied key, for one more figure: metrics over it, a line a value of the other keys")
+    xscale: AxisScale | None = key(None, "of horizontal axes, linear, log or symlog; null: as designed")
+    metrics: list[str] = key([], "what the figure over x shows; none named: the experiment's headline")
+
+
+@dataclass
 class ScaleConfig:
     name: str = key("paper", "set by scale=paper, cpu, quick or smoke, which picks the sizes; never by itself")
     promise: str = key("", "what the scale promises")
@@ -205,6 +220,7 @@ class Config:
     flow: FlowConfig = field(default_factory=FlowConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
+    figures: FiguresConfig = field(default_factory=FiguresConfig)
     grid: dict[str, list[Any]] = key(
         {},
         "axes the experiment varies, {dotted.key: [values]}, or {key,key: [[value, value]]} for keys that go together",
@@ -231,6 +247,7 @@ WITHOUT_EFFECT = (
     "probe_spacing",
     "checkpoint",
     "save",
+    "figures",
     "grid",
     "data.root",
     "data.columns",

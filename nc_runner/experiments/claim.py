@@ -121,6 +121,6 @@ class Claim:
             "expected": self.expected,
             "measured": self.measured,
             "number": self.number,
-            "needs": [vars(need) for need in self.needs],
+            "needs": [{**vars(need), "met": bool(need.met)} for need in self.needs],
             "verdict": self.verdict.value,
         }

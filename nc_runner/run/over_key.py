@@ -1,0 +1,101 @@
+"""The figure that any run can have: metrics at the end of training over a varied key, a line a value of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from nc_runner.errors import UserError, did_you_mean
+from nc_runner.experiments.base import Results
+from nc_runner.figures import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW
+from nc_runner.figures.drawing import Drawing, say
+from nc_runner.figures.series import plot_over, seeds_phrase
+from nc_runner.run.alike import differs, plain
+
+COLOURS, LINES = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW), ("-", "--", ":")
+MOST_LINES = len(COLOURS) * len(LINES)
+DRAWN = ("interpolated", "measured")
+DECADE = 20.0  # times the least value, from where an axis of positive values is logarithmic
+
+
+def over_key(results: Results, headline: Sequence[str]) -> Drawing:
+    """A panel a metric, over the key ``figures.x``; trials that do not fit are left out and counted.
+
+    Raises:
+        UserError: the key does not vary, a metric was not measured, or there are more lines than one can tell apart.
+    """
+    x, asked, others = asked_for(results, headline)
+    final = results.final()
+    kept = final[final["status"].isin(DRAWN)]
+    lines = list(kept.assign(**{key: kept[key].map(plain) for key in others}).groupby(others)) if others else []
+    figure, axes = plt.subplots(1, len(asked), figsize=(3.1 * len(asked) + 0.4, 3.1), squeeze=False)
+    for ax, metric in zip(axes[0], asked, strict=True):
+        draw_lines(ax, kept, lines, others, x, metric)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    if labels:
+        figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=len(labels))
+    left = len(final) - len(kept)
+    return Drawing(
+        figure,
+        f"Trials after training, over {x}: {seeds_phrase(kept)}. {left} of {len(final)} that do not fit are left out.",
+        [
+            f"A line is one value of {', '.join(others)}." if others else f"The trials differ in {x} alone.",
+            f"A trial fits with a training accuracy of at least {results.config.train.target_accuracy:g}.",
+            "Metrics are those of metrics.parquet at the last epoch, at the last layer where there are several.",
+        ],
+    )
+
+
+def asked_for(results: Results, headline: Sequence[str]) -> tuple[str, list[str], list[str]]:
+    """The key that the figure is over, its metrics, and the keys that make its lines.
+
+    Raises:
+        UserError: as :func:`over_key`.
+    """
+    x, varied = str(results.config.figures.x), [key for key in results.varied if differs(results, key)]
+    if x not in [*varied, "seed"]:
+        raise UserError(f"x={x}: does not vary in these runs; {did_you_mean(x, [*varied, 'seed'])}")
+    measured = [str(name) for name in results.metrics["metric"].unique()]
+    metrics = results.config.figures.metrics or [m for m in headline if m in measured] or ["loss", "accuracy"]
+    for name in metrics:
+        if name not in measured:
+            raise UserError(f"metrics={name}: was not measured; {did_you_mean(name, sorted(measured))}")
+    others = [key for key in varied if key != x]
+    count = results.trials.drop_duplicates(others).shape[0] if others else 1
+    if count > MOST_LINES:
+        most = max(others, key=lambda key: results.trials[key].nunique())
+        raise UserError(
+            f"x={x}: {count} lines, for {', '.join(others)}, are more than one can tell apart; allowed are "
+            f"{MOST_LINES}, as with x={most}, or in folders with fewer values of it."
+        )
+    return x, metrics, others
+
+
+def draw_lines(
+    ax: Axes, kept: pd.DataFrame, lines: list[tuple[object, pd.DataFrame]], others: list[str], x: str, metric: str
+) -> None:
+    """One metric over x, a line a value of the other keys."""
+    numbers = pd.api.types.is_numeric_dtype(kept[x])
+    names = sorted(kept[x].unique()) if numbers else [plain(value) for value in dict.fromkeys(kept[x])]
+    styles = [{"color": colour, "linestyle": line} for line, colour in product(LINES, COLOURS)]
+    for (values, rows), style in zip(lines or [((), kept)], styles, strict=False):
+        at = rows[x] if numbers else rows[x].map(plain).map(names.index)
+        label = ", ".join(f"{word_of(key)} {value}" for key, value in zip(others, np.atleast_1d(values), strict=True))
+        plot_over(ax, rows.assign(at=at), "at", metric, marker="o", label=label or None, **style)
+    if kept.empty:
+        say(ax, "no trial fits")
+    elif not numbers:
+        ax.set_xticks(range(len(names)), names)
+    elif min(names) > 0 and max(names) > DECADE * min(names):
+        ax.set_xscale("log")
+    ax.set(xlabel=word_of(x), title=word_of(metric))
+
+
+def word_of(key: str) -> str:
+    """A key or a metric in words."""
+    return key.split(".")[-1].replace("_", " ")
