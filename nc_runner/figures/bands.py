@@ -29,12 +29,18 @@ class Band:
         if isinstance(self.artist, Text):
             self.artist.set_position((0.5, top))
         else:
-            self.artist.set_bbox_to_anchor((0.5, top), transform=self.artist.get_figure().transFigure)
+            self.artist.set_bbox_to_anchor((0.5, top), transform=self.artist.figure.transFigure)
 
 
 def bands_of(figure: Figure, width: float) -> tuple[list[Band], list[Band]]:
     """The figure's legends above and below its panels, in as many columns as fit the width."""
-    above, below = [], []
+    above: list[Band] = []
+    below: list[Band] = []
+    if figure._suptitle is not None:  # type: ignore[attr-defined]
+        title = figure._suptitle  # type: ignore[attr-defined]
+        title.set(va="top", in_layout=False)
+        wrap_to(title, width - 0.1)
+        above.append(Band(title, height_of(title, figure)))
     for legend in list(figure.legends):
         anchor = legend.get_bbox_to_anchor().transformed(figure.transFigure.inverted())
         is_above = anchor.y1 > 0.5
@@ -80,14 +86,23 @@ def caption_band(figure: Figure, caption: str, width: float) -> Band:
     return Band(text, height_of(text, figure))
 
 
+def loosen_axes_legends(figure: Figure) -> None:
+    """Legends under their own panels take no part in the layout until they have found their place."""
+    for ax in figure.axes:
+        if (legend := ax.get_legend()) is not None and is_under(ax, legend):
+            legend.set_in_layout(False)
+
+
+def is_under(ax: Axes, legend: Legend) -> bool:
+    """Whether a legend was put under its panel."""
+    return ax.axison and bool(legend.get_bbox_to_anchor().transformed(ax.transAxes.inverted()).y1 < 0)
+
+
 def place_axes_legends(figure: Figure) -> None:
     """A legend under its own panel stands right under its labels, no wider than the panel with them."""
     for ax in figure.axes:
         legend = ax.get_legend()
-        if legend is None or not ax.axison:
-            continue
-        anchor = legend.get_bbox_to_anchor().transformed(ax.transAxes.inverted())
-        if anchor.y1 >= 0:
+        if legend is None or not is_under(ax, legend):
             continue
         renderer = renderer_of(figure)
         box, labels = ax.get_window_extent(renderer), ax.xaxis.get_tightbbox(renderer)

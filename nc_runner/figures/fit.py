@@ -1,4 +1,4 @@
-"""A figure laid out anew for a width: panels in as many columns as fit, legends, labels and titles no wider than theirs.
+"""A figure laid out anew for a width: panels in as many columns as fit, with legends, labels and titles wrapped.
 
 What an experiment draws is panels in rows, with legends above or below them. Here each panel gets a place in a grid
 that fits the width, and every text the room it needs at its own size: letters never shrink.
@@ -6,18 +6,22 @@ that fits the width, and every text the room it needs at its own size: letters n
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 
-from nc_runner.figures.bands import Band, bands_of, caption_band, place_axes_legends
+from nc_runner.figures.bands import Band, bands_of, caption_band, loosen_axes_legends, place_axes_legends
+from nc_runner.figures.drawing import give_limits
 from nc_runner.figures.texts import thin_ticks, wrap_labels
 
 LEAST_PANEL = 1.5  # inches that a panel takes with its labels
 LEAST_IMAGE = 0.4  # of a picture without any
 RATIO = (0.5, 1.0)  # height of a panel over its width, at least and at most
+FILLED = 0.8  # of a column's width, what a panel takes without its labels
+AROUND = 0.75  # inches that titles and labels of a row take, at first
 PAD = 0.04  # inches around everything
 
 
@@ -41,6 +45,7 @@ def fit(figure: Figure, width: float | None = None, caption: str = "") -> None:
 
     Every text keeps its size, and what does not fit is wrapped. A row of panels that is too wide becomes several.
     """
+    give_limits(figure)
     for ax in figure.axes:
         if not ax.axison and ax.get_legend() is None and not ax.texts:
             figure.delaxes(ax)  # a place that was left empty
@@ -50,43 +55,59 @@ def fit(figure: Figure, width: float | None = None, caption: str = "") -> None:
     if caption:
         below.append(caption_band(figure, caption, width))
     columns = columns_for(grid, width)
-    places = [row for row in arranged(grid, columns)]
-    share_labels(grid, places)
-    heights = [grid.heights[number] for number, _ in places]
-    room = width / columns * 0.8
-    wanted = [room * height for height in heights]
-    spec = GridSpec(len(places), columns, figure, height_ratios=wanted)
-    for number, (_, row) in enumerate(places):
-        for column, ax in enumerate(row):
-            ax.set_subplotspec(spec[number, column])
-    top, bottom = (sum(band.height + PAD for band in bands) for bands in (above, below))
-    around = top + bottom + 0.75 * len(places)
-    for attempt in range(3):  # what titles and labels take is known once they are there
-        total = sum(wanted) + around
-        figure.set_size_inches(width, total)
-        lay_out(figure, top / total, bottom / total)
-        if attempt < 2:
-            wrap_labels([ax for _, row in places for ax in row])
-            place_axes_legends(figure)
-            lay_out(figure, top / total, bottom / total)
-        drawn = sum(max(ax.get_position().height for ax in row) for _, row in places) * total
-        around = max(total - drawn, top + bottom)
+    while not placed(figure, grid, columns, width, above, below) and columns > 1:
+        columns = -(-columns // 2)
     put_bands(figure, above, below)
     for ax in figure.axes:
         thin_ticks(ax)
+
+
+def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[Band], below: list[Band]) -> bool:
+    """Put the panels into so many columns, as high as they are to be; whether there was room for them."""
+    places = arranged(grid, columns)
+    share_labels(grid, places)
+    wanted = [width / columns * FILLED * grid.heights[number] for number, _ in places]
+    spec = GridSpec(len(places), columns, figure, height_ratios=wanted)
+    for number, (_, row) in enumerate(places):
+        for column, ax in enumerate(row):
+            for twin in ax._twinned_axes.get_siblings(ax):  # type: ignore[attr-defined]
+                twin.set_subplotspec(spec[number, column])
+    top, bottom = (sum(band.height + PAD for band in bands) for bands in (above, below))
+    loosen_axes_legends(figure)
+    around = top + bottom + AROUND * len(places)
+    for attempt in range(3):  # what titles and labels take is known once they are there
+        total = sum(wanted) + around
+        figure.set_size_inches(width, total)
+        if not lay_out(figure, top / total, bottom / total):
+            return False
+        if attempt < 2:
+            wrap_labels([ax for _, row in places for ax in row])
+            place_axes_legends(figure)
+            if not lay_out(figure, top / total, bottom / total):
+                return False
+        drawn = sum(max(ax.get_position().height for ax in row) for _, row in places) * total
+        around = max(total - drawn, top + bottom)
+    return True
 
 
 def read_grid(figure: Figure) -> Grid:
     """The panels by where they lie."""
     rows: dict[float, list[Axes]] = {}
     for ax in figure.axes:
-        rows.setdefault(round(ax.get_position(original=True).y1, 2), []).append(ax)
+        if ax is first_twin(ax):
+            rows.setdefault(round(ax.get_position(original=True).y1, 2), []).append(ax)
     found = [sorted(rows[y], key=lambda ax: ax.get_position(original=True).x0) for y in sorted(rows, reverse=True)]
     titled = [any(ax.get_title() for ax in row) for row in found]
     matrix = len(found) > 1 and len({len(row) for row in found}) == 1 and titled[0] and not any(titled[1:])
     shape = figure.get_figheight() / figure.get_figwidth()
     heights = [min(max(shape * position_ratio(row), RATIO[0]), RATIO[1]) for row in found]
     return Grid(found, matrix, heights)
+
+
+def first_twin(ax: Axes) -> Axes:
+    """Of axes over one another the one drawn first; most are alone."""
+    twins = list(ax._twinned_axes.get_siblings(ax))  # type: ignore[attr-defined]
+    return next((other for other in ax.figure.axes if other in twins), ax)
 
 
 def position_ratio(row: list[Axes]) -> float:
@@ -138,11 +159,14 @@ def share_labels(grid: Grid, places: list[tuple[int, list[Axes]]]) -> None:
                     ax.set_xlabel(lowest.get_xlabel())
 
 
-def lay_out(figure: Figure, top: float, bottom: float) -> None:
-    """Give the panels what the bands leave, so that no label covers another."""
+def lay_out(figure: Figure, top: float, bottom: float) -> bool:
+    """Give the panels what the bands leave, so that no label covers another; whether there was room."""
     figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - top - bottom), w_pad=PAD, h_pad=PAD)
-    figure.draw_without_rendering()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    return not any("constrained_layout" in str(warning.message) for warning in said)
 
 
 def put_bands(figure: Figure, above: list[Band], below: list[Band]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,11 +29,12 @@ def styled(style: str | None = None, width: float | None = None) -> Iterator[Non
 
 
 def own_settings() -> dict[str, Any]:
-    """What a matplotlibrc that is not matplotlib's own says: in the current folder, or where matplotlib looks for it."""
+    """What a matplotlibrc says that is not matplotlib's own: in the current folder, or where matplotlib looks."""
     path = mpl.matplotlib_fname()
     if Path(path).parent == Path(mpl.get_data_path()):
         return {}
-    return dict(mpl.rc_params_from_file(path, use_default_template=False))
+    own: Any = mpl.rc_params_from_file(path, use_default_template=False)
+    return dict(own)
 
 
 def rescale(figure: Figure, scale: str | None) -> None:
@@ -65,4 +65,4 @@ def values_along(ax: Axes) -> np.ndarray:
     over = [line for line in ax.lines if line.get_transform().contains_branch_seperately(ax.transData)[0]]
     drawn = [np.asarray(line.get_xdata(), dtype=float) for line in over if len(np.atleast_1d(line.get_xdata()))]
     every = np.concatenate([np.atleast_1d(x) for x in drawn]) if drawn else np.array([])
-    return every[np.isfinite(every) & (np.abs(every) < math.inf)]
+    return np.asarray(every[np.isfinite(every)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 from collections.abc import Iterable
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -86,11 +87,11 @@ def crowded(axis: Axis, labels: list[Text]) -> bool:
     """Whether two of these labels touch."""
     figure = axis.get_figure()
     renderer = renderer_of(figure)  # type: ignore[arg-type]
-    along_x = axis.axis_name == "x"
+    along_x = isinstance(axis, XAxis)
     boxes = [label.get_window_extent(renderer) for label in labels]
     ends = sorted((b.x0, b.x1) if along_x else (b.y0, b.y1) for b in boxes)
-    gap = APART * labels[0].get_fontsize() / 72 * figure.dpi if labels else 0.0  # type: ignore[union-attr]
-    return any(second[0] < first[1] + gap for first, second in zip(ends, ends[1:], strict=False))
+    gap = APART * float(labels[0].get_fontsize()) / 72 * figure.dpi if labels else 0.0  # type: ignore[union-attr]
+    return any(second[0] < first[1] + gap for first, second in itertools.pairwise(ends))
 
 
 def keep(axis: Axis) -> None:

@@ -136,7 +136,7 @@ def as_text(results: Results, key: str) -> Any:
 
 def differs(results: Results, key: str) -> bool:
     """Whether a varied key has several values."""
-    return as_text(results, key).nunique() > 1
+    return bool(as_text(results, key).nunique() > 1)
 
 
 def values_of(results: Results, key: str, most: int = 4) -> list[str]:

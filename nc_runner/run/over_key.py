@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -77,11 +78,11 @@ def asked_for(results: Results, headline: Sequence[str]) -> tuple[str, list[str]
 
 
 def draw_lines(
-    ax: Axes, kept: pd.DataFrame, lines: list[tuple[object, pd.DataFrame]], others: list[str], x: str, metric: str
+    ax: Axes, kept: pd.DataFrame, lines: Sequence[tuple[Any, pd.DataFrame]], others: list[str], x: str, metric: str
 ) -> None:
     """One metric over x, a line a value of the other keys."""
     numbers = pd.api.types.is_numeric_dtype(kept[x])
-    names = sorted(kept[x].unique()) if numbers else [plain(value) for value in dict.fromkeys(kept[x])]
+    names: list[Any] = sorted(kept[x].unique()) if numbers else [plain(value) for value in dict.fromkeys(kept[x])]
     styles = [{"color": colour, "linestyle": line} for line, colour in product(LINES, COLOURS)]
     for (values, rows), style in zip(lines or [((), kept)], styles, strict=False):
         at = rows[x] if numbers else rows[x].map(plain).map(names.index)

@@ -46,7 +46,7 @@ def training_figure(results: Results, *, gram_layers: int) -> Drawing:
             logarithmic(ax)
         draw_layers(ax, table, metric, config)
         ax.set(title=title, xlabel="epoch")
-        ax.set_ylabel(label, fontsize=8)
+        ax.set_ylabel(label, fontsize="small")
     draw_predictions(upper[2], results)
     draw_bound(upper[0], results, NC1)
     draw_bound(upper[1], results, NC2)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.gram_blocks.claims import ACTIVATION
 from nc_runner.experiments.zangrando2026.words import NOTHING, TCV, setting
-from nc_runner.figures.drawing import Drawing, arrange, say
+from nc_runner.figures.drawing import Drawing, colour_bar, say
 
 LARGEST = 1.5  # [choice] times the mean squared norm, where the colours end
 SHARE = (
@@ -88,13 +88,11 @@ def gram_figure(results: Results, activation: str) -> Drawing:
                 interpolation="nearest",
             )
             frame_blocks(ax, len(gram), results.config.data.classes, color="0.5" if signed else "white")
-            ax.set_xlabel(f"{share[layer, epoch]:.2g}", fontsize=7, labelpad=1.5)
+            ax.set_xlabel(f"{share[layer, epoch]:.2g}", fontsize="small", labelpad=1.5)
         of_row[0].set_ylabel(layer_name(results, layer))
     for epoch, ax in zip(epochs, axes[0], strict=True):
-        ax.set_title(f"epoch {epoch:,}", fontsize=8.5)
-    figure.subplots_adjust(left=0.05, right=0.9, bottom=0.2 / height, top=1 - 0.2 / height, wspace=0.06, hspace=0.2)
-    bar = figure.colorbar(image, cax=figure.add_axes((0.92, 0.25, 0.018, 0.5)), extend="both")
-    bar.set_label("⟨z$_i$, z$_j$⟩ / mean ‖z‖²")
+        ax.set_title(f"epoch {epoch:,}")
+    colour_bar(axes[-1, -1], image, "⟨z$_i$, z$_j$⟩ /\nmean ‖z‖²", extend="both")
     return Drawing(figure, caption, gram_notes(results, activation, f"One {activation} network, seed {trial['seed']}"))
 
 
@@ -143,7 +141,6 @@ def over_training(results: Results) -> Drawing:
                 ax.set_yscale("log")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
-    arrange(figure)
     drawn = next((ax for ax in axes[:, 0] if ax.lines), None)
     if drawn is not None:
         figure.legend(*drawn.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.0, 0.5))
