@@ -54,6 +54,7 @@ def say(ax: Axes, words: str, at: tuple[float, float] = (0.5, 0.5)) -> None:
 def colour_bar(ax: Axes, image: ScalarMappable, label: str, **bar: Any) -> None:
     """What the colours mean, beside a panel and as high as it."""
     beside = ax.inset_axes((1.06, 0.0, 0.06, 1.0))
-    colorbar = ax.get_figure(root=True).colorbar(image, cax=beside, **bar)  # type: ignore[union-attr]
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    colorbar = figure.colorbar(image, cax=beside, **bar)
     colorbar.set_label(label)
-    colorbar.outline.set_visible(False)  # type: ignore[operator]

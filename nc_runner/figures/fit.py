@@ -94,7 +94,7 @@ def read_grid(figure: Figure) -> Grid:
     """The panels by where they lie."""
     rows: dict[float, list[Axes]] = {}
     for ax in figure.axes:
-        if ax is first_twin(ax):
+        if ax is first_twin(ax) and not hasattr(ax, "_colorbar"):
             rows.setdefault(round(ax.get_position(original=True).y1, 2), []).append(ax)
     found = [sorted(rows[y], key=lambda ax: ax.get_position(original=True).x0) for y in sorted(rows, reverse=True)]
     titled = [any(ax.get_title() for ax in row) for row in found]

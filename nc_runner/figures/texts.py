@@ -14,12 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+BEYOND = 0.06  # inches that a label may be longer than its panel's side
 APART = 0.25  # of a letter's height, between neighbouring tick labels
 
 
 def renderer_of(figure: Figure) -> RendererAgg:
     """What measures text."""
-    return FigureCanvasAgg(figure).get_renderer()
+    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()
+    return renderer
 
 
 def wrapped(text: str, lines: int) -> list[str]:
@@ -58,10 +60,20 @@ def wrap_labels(axes: Iterable[Axes]) -> None:
     for ax in axes:
         figure = ax.get_figure()
         box, (width, height) = ax.get_position(), figure.get_size_inches()  # type: ignore[union-attr]
-        beside = 0.3 if ax.get_ylabel() or len(ax.get_yticks()) else 0.0  # what its tick labels take
-        wrap_to(ax.title, box.width * width + beside)
-        wrap_to(ax.xaxis.label, box.width * width + beside)
-        wrap_to(ax.yaxis.label, box.height * height + beside, upright=True)
+        for text in (ax.title, ax.xaxis.label, *(own for own in ax.texts if own.get_transform() == ax.transAxes)):
+            wrap_to(text, box.width * width + BEYOND)
+        wrap_to(ax.yaxis.label, box.height * height + BEYOND, upright=True)
+        drop_crowded(ax)
+
+
+def drop_crowded(ax: Axes) -> None:
+    """Numbers in the cells of a picture go where two of them touch: the colours say it too."""
+    numbers = [text for text in ax.texts if text.get_gid() == "number"]
+    renderer = renderer_of(ax.figure)  # type: ignore[arg-type]
+    boxes = [text.get_window_extent(renderer) for text in numbers]
+    if any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2)):
+        for text in numbers:
+            text.remove()
 
 
 def thin_ticks(ax: Axes) -> None:

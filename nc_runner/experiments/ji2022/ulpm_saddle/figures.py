@@ -5,10 +5,11 @@ from __future__ import annotations
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Patch
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.ji2022.laws import REACH, by_time, flows
-from nc_runner.experiments.ji2022.panels import across, say_if_empty, time_axis
+from nc_runner.experiments.ji2022.panels import SHADE, across, say_if_empty, time_axis
 from nc_runner.experiments.ji2022.ulpm_saddle.claims import (
     COLLAPSE_RATIO,
     CRITICAL,
@@ -50,10 +51,12 @@ def escape_figure(results: Results) -> Drawing:
         ax.text(
             1.01, level, words.replace(" ", "\n", 1), transform=ax.get_yaxis_transform(), va="center", fontsize="small"
         )
-    ax.text(3.2, 0.1405, "t ≤ 10⁵:\nreached by\ndescent", fontsize="small", color=GREY, ha="center")
     ax.set(xlabel="log t (log scale)", ylabel=RATIO, ylim=(0.105, 0.172))
     if len(noises):
-        ax.legend(title="noise of the start", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
+        handles = [*ax.get_legend_handles_labels()[0], Patch(color=SHADE, label="t ≤ 10⁵: reached by descent")]
+        figure.legend(
+            handles=handles, title="Noise of the start", loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=4
+        )
     seeds = table["seed"].nunique()
     shown = "Lines: one seed" if seeds == 1 else f"Median and min–max band over {seeds} seeds"
     return Drawing(

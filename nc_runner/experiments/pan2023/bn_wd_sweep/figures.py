@@ -57,9 +57,9 @@ def cosine_figure(results: Results, convention: str) -> Drawing:
         kept, discarded = of_norm[of_norm["status"] == "interpolated"], of_norm[of_norm["status"] != "interpolated"]
         for metric, label, colour, marker in CURVES:
             plot_over(ax, kept, WEIGHT_DECAY, f"{metric}_{convention}", color=colour, marker=marker, label=label)
-        for level in (1.0, ideal):
-            label = f"simplex ETF: 1 and −1/(C−1) = −{-ideal:.2f}" if level == 1 else None
-            ax.axhline(level, color=GREY, linestyle="--", linewidth=1, label=label, zorder=1.6)
+        etf: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1, "zorder": 1.6}
+        ax.axhline(1, **etf)
+        ax.axhline(ideal, label=f"simplex ETF: 1 and −1/(C−1) = −{-ideal:.2f}", **etf)
         ax.set(title=PANELS[norm], xlabel=f"weight decay λ\n{discarded_note(discarded)}", ylim=(-0.42, 1.12))
         largest = max(kept[WEIGHT_DECAY].max() if len(kept) else 0.0, 1e-3)
         ax.set_xlim(-0.03 * largest, 1.04 * largest)  # markers at either end are whole
@@ -164,10 +164,10 @@ def optimum_figure(results: Results) -> Drawing:
         [
             "W: weights of the output layer. γ, β: affine part of the last BatchNorm. Plain BatchNorm has none.",
             f"Points: a trial each, of a training accuracy of at least {results.config.train.target_accuracy:g}.",
-            "Lines: the minimum of cross-entropy + (λ/2)(‖W‖² + ‖γ‖²) over free features behind the last BatchNorm, "
-            "balanced classes, no bias. Our derivation, not the thesis's.",
-            "Left: the lines show ‖W‖². Right: the cross-entropy alone, without the penalty, so that points may lie below a "
-            "line: less loss, at more penalty.",
+            "Lines: the minimum of cross-entropy + (λ/2)(‖W‖² + ‖γ‖²) over free features behind the last "
+            "BatchNorm, balanced classes, no bias. Our derivation, not the thesis's.",
+            "Left: the lines show ‖W‖². Right: the cross-entropy alone, without the penalty, so that points may lie "
+            "below a line: less loss, at more penalty.",
             "Affine optimum, λ < 1/√C: ‖W‖² = ‖γ‖² = ((C−1)/√C) ln(√C/λ − C + 1), cross-entropy −ln(1 − λ (C−1)/√C).",
             "Plain optimum: mean ‖h‖² is the width d, and the penalty (λ/2) ‖W‖². The logit gap z solves "
             "1/(e^z + C − 1) = λ (C−1) z/(C d); ‖W‖² = z² (C−1)²/(C d), cross-entropy ln(1 + (C−1) e^(−z)).",

@@ -148,7 +148,7 @@ def draw_nearest(ax: Axes, networks: pd.DataFrame) -> None:
         outline = [withStroke(linewidth=4, foreground="white")]  # free features may be drawn at the same alpha beta
         arrow = {"arrowstyle": "<->", "linewidth": 1.1, "shrinkA": 4, "shrinkB": 0, "path_effects": outline}
         ax.annotate("", xy=(at, low), xytext=(at, high), arrowprops=arrow, zorder=5)
-        text = f"nearest network: {nearest['orders']:.1f} orders of magnitude above"
+        text = f"nearest network:\n{nearest['orders']:.1f} orders of\nmagnitude above"
         box = {"facecolor": VACUOUS, "edgecolor": "none", "pad": 0.8}
         ax.text(max(at, 5.0) + 0.35, (low * high) ** 0.5, text, va="center", fontsize="small", bbox=box)
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.gram_blocks.claims import ACTIVATION
 from nc_runner.experiments.zangrando2026.words import NOTHING, TCV, setting
-from nc_runner.figures.drawing import Drawing, colour_bar, say
+from nc_runner.figures.drawing import Drawing, say
 
 LARGEST = 1.5  # [choice] times the mean squared norm, where the colours end
 SHARE = (
@@ -88,12 +88,18 @@ def gram_figure(results: Results, activation: str) -> Drawing:
                 interpolation="nearest",
             )
             frame_blocks(ax, len(gram), results.config.data.classes, color="0.5" if signed else "white")
-            ax.set_xlabel(f"{share[layer, epoch]:.2g}", fontsize="small", labelpad=1.5)
+            ax.set_xlabel(short(share[layer, epoch]), fontsize="small", labelpad=1.5)
         of_row[0].set_ylabel(layer_name(results, layer))
-    for epoch, ax in zip(epochs, axes[0], strict=True):
-        ax.set_title(f"epoch {epoch:,}")
-    colour_bar(axes[-1, -1], image, "⟨z$_i$, z$_j$⟩ /\nmean ‖z‖²", extend="both")
+    for number, (epoch, ax) in enumerate(zip(epochs, axes[0], strict=True)):
+        ax.set_title(f"{' ' if number else 'epoch'}\n{epoch:,}", fontsize="small")
+    label = "⟨z$_i$, z$_j$⟩ / mean ‖z‖²"
+    figure.colorbar(image, ax=list(axes.flat), shrink=0.6, aspect=30, extend="both", label=label)
     return Drawing(figure, caption, gram_notes(results, activation, f"One {activation} network, seed {trial['seed']}"))
+
+
+def short(value: float) -> str:
+    """A number in at most four letters, for room under a small panel."""
+    return f"{value:.2f}" if value >= 0.01 or value == 0 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def gram_notes(results: Results, activation: str, network: str) -> list[str]:

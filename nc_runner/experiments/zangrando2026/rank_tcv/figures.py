@@ -72,8 +72,8 @@ def write_numbers(ax: Axes, grid: pd.DataFrame, low: float, high: float) -> None
             dark = np.log(max(value, low) / low) < 0.55 * np.log(high / low)
             text = f"≤{np.log10(FLOOR):.0f}" if value <= FLOOR else f"{np.log10(value):.1f}"
             style: dict[str, Any] = {"fontsize": "small", "color": "white" if dark else "black"}
-            ax.text(column, row, text.replace("-", "−"), ha="center", va="center", **style)
-    ax.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns], rotation=45, fontsize="small")
+            ax.text(column, row, text.replace("-", "−"), ha="center", va="center", gid="number", **style)
+    ax.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
     ax.set_yticks(range(grid.shape[0]), [f"{value:g}" for value in grid.index])
 
 

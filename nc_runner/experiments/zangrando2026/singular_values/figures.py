@@ -52,8 +52,7 @@ def spectra_figure(results: Results) -> Drawing:
     for first, ax in zip(firsts, axes[0], strict=True):
         ax.set_title(f"δ = {first / config.train.weight_decay:g}")
     for ax in axes[-1]:
-        ax.set(xlim=(0.5, count + 0.5), ylim=(0, None))
-    figure.supxlabel("number of the singular value", y=0, va="top")
+        ax.set(xlim=(0.5, count + 0.5), ylim=(0, None), xlabel="number of the value")
     handles = [mpl.lines.Line2D([], [], color=c, label=f"layer {n}") for n, c in enumerate(colours, 1)]
     for colour, words in ((colours[0], "predicted, layer 1"), ("black", "predicted, other layers")):
         circle: dict[str, Any] = {
