@@ -21,6 +21,7 @@ LEAST_PANEL = 1.5  # inches that a panel takes with its labels
 LEAST_IMAGE = 0.4  # of a picture without any
 RATIO = (0.5, 1.0)  # height of a panel over its width, at least and at most
 FILLED = 0.8  # of a column's width, what a panel takes without its labels
+FLAT = 0.7  # times as high where one panel stands under another over the whole width
 AROUND = 0.75  # inches that titles and labels of a row take, at first
 PAD = 0.04  # inches around everything
 
@@ -66,7 +67,8 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
     """Put the panels into so many columns, as high as they are to be; whether there was room for them."""
     places = arranged(grid, columns)
     share_labels(grid, places)
-    wanted = [width / columns * FILLED * grid.heights[number] for number, _ in places]
+    flat = FLAT if columns == 1 and len(places) > 1 else 1.0
+    wanted = [width / columns * FILLED * grid.heights[number] * flat for number, _ in places]
     spec = GridSpec(len(places), columns, figure, height_ratios=wanted)
     for number, (_, row) in enumerate(places):
         for column, ax in enumerate(row):
@@ -85,9 +87,19 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
             place_axes_legends(figure)
             if not lay_out(figure, top / total, bottom / total):
                 return False
-        drawn = sum(max(ax.get_position().height for ax in row) for _, row in places) * total
-        around = max(total - drawn, top + bottom)
+        given = sum(max(ax.get_position(original=True).height for ax in row) for _, row in places) * total
+        around = max(total - given, top + bottom)
+        for number, (_, row) in enumerate(places):  # a picture is no higher than its shape lets it be
+            if all(ax.get_aspect() != "auto" for ax in row):
+                wanted[number] = min(wanted[number], max(tallest(ax) for ax in row))
+        spec.set_height_ratios(wanted)
     return True
+
+
+def tallest(ax: Axes) -> float:
+    """The height in inches that a picture has at the width of its place."""
+    place, drawn, (width, height) = ax.get_position(original=True), ax.get_position(), ax.figure.get_size_inches()
+    return float(place.width * width * (drawn.height * height) / (drawn.width * width))
 
 
 def read_grid(figure: Figure) -> Grid:

@@ -19,7 +19,6 @@ from nc_runner.run.judge import draw_and_judge
 from nc_runner.run.replot import plot
 from nc_runner.run.results import read_config, read_results
 
-
 WIDE = {"model.width": 200, "train.epochs": 150, "data.samples": 2000}
 
 

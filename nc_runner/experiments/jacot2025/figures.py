@@ -21,7 +21,7 @@ from nc_runner.experiments.jacot2025.panels import (
     draw_layers,
     draw_predictions,
 )
-from nc_runner.figures.drawing import Drawing
+from nc_runner.figures.drawing import Drawing, colour_bar
 
 PANELS = (
     (NC1, "NC1", "tr $S_W$ / tr $S_B$"),
@@ -54,8 +54,7 @@ def training_figure(results: Results, *, gram_layers: int) -> Drawing:
     depth = head_depth(config)
     for ax, layer in zip(lower, range(max(0, depth + 1 - gram_layers), depth + 1), strict=False):
         image = draw_gram(ax, results, layer)
-    beside = lower[0].inset_axes((-0.2, 0.0, 0.05, 1.0))  # one scale for all
-    figure.colorbar(image, cax=beside, ticks=[-1, 0, 1], ticklocation="left", label="inner product / largest")
+    colour_bar(lower[-2], image, "inner product / largest", ticks=[-1, 0, 1])  # one scale for all
     draw_condition(lower[-1], results)
     return Drawing(figure, caption(results), notes(results))
 
