@@ -23,6 +23,7 @@ RATIO = (0.5, 1.0)  # height of a panel over its width, at least and at most
 FILLED = 0.8  # of a column's width, what a panel takes without its labels
 FLAT = 0.7  # times as high where one panel stands under another over the whole width
 AROUND = 0.75  # inches that titles and labels of a row take, at first
+ATTEMPTS = 4  # to find the height; labels of pictures move with their sizes
 PAD = 0.04  # inches around everything
 
 
@@ -77,16 +78,16 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
     top, bottom = (sum(band.height + PAD for band in bands) for bands in (above, below))
     loosen_axes_legends(figure)
     around = top + bottom + AROUND * len(places)
-    for attempt in range(3):  # what titles and labels take is known once they are there
+    for attempt in range(ATTEMPTS):  # what titles and labels take is known once they are there
         total = sum(wanted) + around
         figure.set_size_inches(width, total)
         if not lay_out(figure, top / total, bottom / total):
             return False
-        if attempt < 2:
+        if attempt < ATTEMPTS - 1:
             wrap_labels([ax for _, row in places for ax in row])
             place_axes_legends(figure)
-            if not lay_out(figure, top / total, bottom / total):
-                return False
+        if not lay_out(figure, top / total, bottom / total):
+            return False
         given = sum(max(ax.get_position(original=True).height for ax in row) for _, row in places) * total
         around = max(total - given, top + bottom)
         for number, (_, row) in enumerate(places):  # a picture is no higher than its shape lets it be
@@ -98,8 +99,8 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
 
 def tallest(ax: Axes) -> float:
     """The height in inches that a picture has at the width of its place."""
-    place, drawn, (width, height) = ax.get_position(original=True), ax.get_position(), ax.figure.get_size_inches()
-    return float(place.width * width * (drawn.height * height) / (drawn.width * width))
+    place, drawn = ax.get_position(original=True), ax.get_position()
+    return float(place.width * drawn.height / drawn.width * ax.figure.bbox.height / ax.figure.dpi)
 
 
 def read_grid(figure: Figure) -> Grid:
@@ -154,6 +155,7 @@ def arranged(grid: Grid, columns: int) -> list[tuple[int, list[Axes]]]:
 def share_labels(grid: Grid, places: list[tuple[int, list[Axes]]]) -> None:
     """Panels that share an axis have its labels where no panel is beside or below them."""
     per_block = len(grid.rows) if grid.matrix else len(places)
+    named = {ax: ax.get_xlabel() for row in grid.rows for ax in row}
     for number, (source, row) in enumerate(places):
         block_end = (number // per_block + 1) * per_block
         for column, ax in enumerate(row):
@@ -167,8 +169,7 @@ def share_labels(grid: Grid, places: list[tuple[int, list[Axes]]]) -> None:
             if shares and ax.axison and not ax.images:
                 under = any(column < len(other) for _, other in places[number + 1 : block_end])
                 ax.tick_params(axis="x", labelbottom=not under)
-                if not under and not ax.get_xlabel():
-                    ax.set_xlabel(lowest.get_xlabel())
+                ax.set_xlabel("" if under else named[ax] or named[lowest])
 
 
 def lay_out(figure: Figure, top: float, bottom: float) -> bool:

@@ -26,7 +26,7 @@ from nc_runner.figures.drawing import Drawing, colour_bar
 PANELS = (
     (NC1, "NC1", "tr $S_W$ / tr $S_B$"),
     (NC2, "NC2", "condition number of class means"),
-    (BALANCE, "balancedness", "‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖)"),
+    (BALANCE, "balancedness", "‖W₊ᵀW₊ − WWᵀ‖, relative"),
     (NEGATIVITY, "negativity", "‖Z − relu(Z)‖ / ‖Z‖"),
 )
 
@@ -54,7 +54,7 @@ def training_figure(results: Results, *, gram_layers: int) -> Drawing:
     depth = head_depth(config)
     for ax, layer in zip(lower, range(max(0, depth + 1 - gram_layers), depth + 1), strict=False):
         image = draw_gram(ax, results, layer)
-    colour_bar(lower[-2], image, "inner product / largest", ticks=[-1, 0, 1])  # one scale for all
+    colour_bar(lower[-2], image, "relative", ticks=[-1, 0, 1])  # one scale for all
     draw_condition(lower[-1], results)
     return Drawing(figure, caption(results), notes(results))
 

@@ -62,8 +62,8 @@ def gram_figure(results: Results, activation: str) -> Drawing:
     """Layers by epochs: every Gram matrix of one network, each over its own mean squared norm."""
     trials = shown(results)
     caption = (
-        "Gram matrices of each layer's features (not centred), samples sorted by class. Below each: the share of ‖G‖² "
-        "not constant on class blocks."
+        "Gram matrices of each layer's features (not centred), a row a layer, samples sorted by class. Below each: the "
+        "share of ‖G‖² not constant on class blocks."
     )
     if activation not in trials.index:
         figure, ax = plt.subplots(figsize=(4.6, 2.5))
@@ -89,7 +89,7 @@ def gram_figure(results: Results, activation: str) -> Drawing:
             )
             frame_blocks(ax, len(gram), results.config.data.classes, color="0.5" if signed else "white")
             ax.set_xlabel(short(share[layer, epoch]), fontsize="small", labelpad=1.5)
-        of_row[0].set_ylabel(layer_name(results, layer))
+        of_row[0].set_ylabel("out" if layer == results.config.model.depth else f"{layer}")
     for number, (epoch, ax) in enumerate(zip(epochs, axes[0], strict=True)):
         ax.set_title(f"{' ' if number else 'epoch'}\n{epoch:,}", fontsize="small")
     label = "⟨z$_i$, z$_j$⟩ / mean ‖z‖²"
