@@ -12,7 +12,6 @@ from typing import Any
 
 from nc_runner.config.choices import (
     Activation,
-    AxisScale,
     Clock,
     DataName,
     Device,
@@ -29,17 +28,8 @@ from nc_runner.config.choices import (
     Spacing,
     Start,
 )
-
-
-def key(default: Any, meaning: str, **bounds: Any) -> Any:
-    """A schema field: its default, its one-line meaning and its bounds.
-
-    ``low`` and ``high`` are the least and largest value allowed; ``above`` and ``below`` are not allowed themselves.
-    """
-    metadata = {"meaning": meaning, **bounds}
-    if isinstance(default, list | dict):
-        return field(default_factory=lambda: default.copy(), metadata=metadata)
-    return field(default=default, metadata=metadata)
+from nc_runner.config.field import key
+from nc_runner.config.figures import FiguresConfig
 
 
 @dataclass
@@ -183,20 +173,6 @@ class CheckpointConfig:
 class SaveConfig:
     weights: bool = key(True, "write the final weights of every trial")
     features: bool = key(False, "write the final features and labels of every trial beside its weights")
-
-
-@dataclass
-class FiguresConfig:
-    width: float | None = key(
-        None, "of figures, in inches, as 3.3 or 6.75 for a journal's columns; null: as designed", low=2.5, high=30.0
-    )
-    style: str | None = key(None, "a matplotlib style sheet, a file or one of its own by name, that comes after ours")
-    caption: bool = key(True, "whether the caption is written under the figure; it is in NAME.md in any case")
-    format: list[str] = key(["png", "pdf"], "of the files: png, pdf, svg")
-    by: list[str] = key([], "keys on which runs differ, for a set of figures at each of their values")
-    x: str | None = key(None, "a varied key, for one more figure: metrics over it, a line a value of the other keys")
-    xscale: AxisScale | None = key(None, "of horizontal axes, linear, log or symlog; null: as designed")
-    metrics: list[str] = key([], "what the figure over x shows; none named: the experiment's headline")
 
 
 @dataclass

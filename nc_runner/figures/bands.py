@@ -24,6 +24,11 @@ class Band:
     artist: Legend | Text
     height: float
 
+    @property
+    def lines(self) -> int:
+        """Of a text, how many it has."""
+        return self.artist.get_text().count("\n") + 1 if isinstance(self.artist, Text) else 0
+
     def move(self, top: float) -> None:
         """Put its upper edge at a fraction of the figure's height."""
         if isinstance(self.artist, Text):

@@ -42,10 +42,13 @@ class Grid:
     heights: list[float]
 
 
-def fit(figure: Figure, width: float | None = None, caption: str = "") -> None:
+def fit(figure: Figure, width: float | None = None, caption: str = "") -> int:
     """Lay the figure out for ``width`` inches (None: its own), with the caption under it; its height follows.
 
     Every text keeps its size, and what does not fit is wrapped. A row of panels that is too wide becomes several.
+
+    Returns:
+        The number of the caption's lines.
     """
     give_limits(figure)
     for ax in figure.axes:
@@ -54,14 +57,15 @@ def fit(figure: Figure, width: float | None = None, caption: str = "") -> None:
     grid = read_grid(figure)
     width = figure.get_figwidth() if width is None else width
     above, below = bands_of(figure, width)
-    if caption:
-        below.append(caption_band(figure, caption, width))
+    under = [caption_band(figure, caption, width)] if caption else []
+    below += under
     columns = columns_for(grid, width)
     while not placed(figure, grid, columns, width, above, below) and columns > 1:
         columns = -(-columns // 2)
     put_bands(figure, above, below)
     for ax in figure.axes:
         thin_ticks(ax)
+    return sum(band.lines for band in under)
 
 
 def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[Band], below: list[Band]) -> bool:
