@@ -14,7 +14,7 @@ import numpy as np
 
 from nc_runner.config.choices import MatmulPrecision
 from nc_runner.config.compose import changed_from_paper
-from nc_runner.config.schema import FiguresConfig
+from nc_runner.config.figures import FiguresConfig
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Experiment, Results
 from nc_runner.figures.drawing import Drawing

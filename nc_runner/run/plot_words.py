@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def keys() -> dict[str, str]:
     """Every key of ``nc-run plot`` with its meaning: those of ``figures.*`` in a run, and ``out``."""
-    from nc_runner.config.schema import FiguresConfig
+    from nc_runner.config.figures import FiguresConfig
 
     known = {item.name: str(item.metadata["meaning"]) for item in fields(FiguresConfig)}
     return known | {"out": "a folder for the figures alone; null: figures/ of the run's folder, with claims.json"}

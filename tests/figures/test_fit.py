@@ -46,7 +46,7 @@ def panels(count: int, rows: int = 1) -> Figure:
 def test_a_figure_has_its_width_and_nothing_in_it_is_lost(count: int, rows: int, width: float) -> None:
     figure = panels(count, rows)
     sizes = {text.get_fontsize() for ax in figure.axes for text in (ax.title, ax.xaxis.label)}
-    assert fit(figure, width, WORDS) == (1 if width > 6 else 3)
+    assert fit(figure, width, WORDS) == (1 if width > 6 else 2)
     assert figure.get_figwidth() == width
     assert faults(figure, whole=True) == []
     assert {text.get_fontsize() for ax in figure.axes for text in (ax.title, ax.xaxis.label)} == sizes

@@ -11,7 +11,7 @@ from overlap import faults
 
 from nc_runner import experiments
 from nc_runner.config.compose import experiment_names
-from nc_runner.config.schema import FiguresConfig
+from nc_runner.config.figures import FiguresConfig
 from nc_runner.record.folder import RunFolder
 from nc_runner.run.draw import drawing_in, finish
 from nc_runner.run.results import read_results
