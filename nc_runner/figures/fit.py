@@ -96,7 +96,8 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
         around = max(total - given, top + bottom)
         for number, (_, row) in enumerate(places):  # a picture is no higher than its shape lets it be
             if all(ax.get_aspect() != "auto" for ax in row):
-                wanted[number] = min(wanted[number], max(tallest(ax) for ax in row))
+                # A little more, so that its width decides: else its labels move with each attempt.
+                wanted[number] = min(wanted[number], 1.06 * max(tallest(ax) for ax in row))
         spec.set_height_ratios(wanted)
     return True
 

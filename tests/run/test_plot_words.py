@@ -72,10 +72,11 @@ def test_a_figure_for_a_paper_has_its_width_its_fonts_and_no_caption(finished_ru
     (wide,) = re.findall(rb"/MediaBox \[ 0 0 (\S+) ", pdf)
     assert float(wide) == pytest.approx(3.3 * 72, abs=0.1)
     assert "<text" not in svg
-    assert Image.open(out / "figure_3_1.png").size[0] == 660
-    drawn = {path.name: path.read_bytes() for path in out.iterdir()}
+    with Image.open(out / "figure_3_1.png") as image:
+        assert image.size[0] == 660
+    drawn = {path.name: path.read_bytes() for path in out.glob("*.p*")}
     assert plot(words) == 0
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == drawn
+    assert {path.name: path.read_bytes() for path in out.glob("*.p*")} == drawn
     page = (out / "figure_3_1.md").read_text()
     assert "Cosines of uncentred features" in page
 

@@ -25,6 +25,7 @@ CURVES = (
     ("min_intra_cosine", "min intra-class cosine", BLUE, "^"),
     ("max_inter_cosine", "max inter-class cosine", ORANGE, "v"),
 )
+MOST_LISTED = 3  # weight decays whose left-out trials are listed under a panel
 CONVENTIONS = {"uncentred": words.UNCENTRED, "centred": "Cosines of centred features, self pairs left out."}
 TITLES = {"uncentred": "Cosines of features as they are", "centred": "Cosines of centred features"}
 CONVENTION_NOTES = {
@@ -78,7 +79,7 @@ def cosine_figure(results: Results, convention: str) -> Drawing:
             *CONVENTION_NOTES[convention],
             "Last-layer features: the input of the output layer, in eval mode.",
             "Affine part: the γ and β of BatchNorm. Without it γ = 1 and β = 0.",
-            f"{words.left_out(config, final)} They are listed under their panel with the accuracy they reached.",
+            f"{words.left_out(config, final)} They are told under their panel with the accuracy they reached.",
             *words.setting(config, final),
         ],
     )
@@ -117,6 +118,9 @@ def discarded_note(discarded: pd.DataFrame) -> str:
     """The trials left out of a panel, with the training accuracy each seed reached."""
     if discarded.empty:
         return "(every trial fits)"
+    if discarded[WEIGHT_DECAY].nunique() > MOST_LISTED:
+        low, high = discarded["accuracy"].min(), discarded["accuracy"].max()
+        return f"left out: {len(discarded)} trials,\naccuracy {low:.4f} to {high:.4f}"
     lines = ["left out, with their accuracy:"]
     for decay, rows in discarded.groupby(WEIGHT_DECAY):
         lines += textwrap.wrap(f"λ = {decay:g}: {', '.join(words.reached(rows))}", 42)
@@ -152,10 +156,10 @@ def optimum_figure(results: Results) -> Drawing:
     losses.plot(decay, optimum.cross_entropy, color=BLUE, **line)
     losses.plot(decay, plain_loss, color=ORANGE, linestyle="--", **line)
     losses.set(ylabel="cross-entropy (nats)", title="Training loss without penalty")
-    for ax, free in ((norms, 0.35), (losses, 0.65)):  # where no line passes
+    for ax in (norms, losses):
         ax.set(xscale="log", yscale="log", xlabel="weight decay λ")
         if affine.empty and plain.empty:
-            say(ax, words.none_fits(results.config, "trial with BatchNorm"), at=(free, 0.12))
+            say(ax, words.none_fits(results.config, "trial with BatchNorm"))
     figure.legend(*norms.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=3)
     return Drawing(
         figure,

@@ -173,8 +173,7 @@ def reach_figure(results: Results) -> Drawing:
     for norm, colour in shades("YlGnBu", free["norms"]).items():
         reached = free.loc[free["norms"] == norm, "eps"].clip(lower=ROUNDING)
         ax.plot([norm, norm], [reached.max(), reached.min()], color=colour, marker="v", markevery=[1])
-    ax.axhline(ROUNDING, color=GREY, linewidth=0.8, linestyle=":")
-    ax.text(right, ROUNDING / 2, "rounding in float64", ha="right", va="top", fontsize="small", color=GREY)
+    ax.axhline(ROUNDING, color=GREY, linewidth=0.8, linestyle=":", label="rounding in float64")
     ax.set(yscale="log", ylim=(floor, 10), xlim=(0, right))
     ax.set(xlabel="αβ, feature norm times weight norm", ylabel="ε = cross-entropy − m(α, β)   (nats)")
     entries = entries_of(ax, networks=False)
