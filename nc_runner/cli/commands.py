@@ -102,16 +102,36 @@ cores (~ is an estimate), and what it shows, cut to the width of the terminal.
     ),
     "plot": Command(
         plot,
-        "plot FOLDER [FOLDER ...]",
+        "plot FOLDER [FOLDER ...] [KEY=VALUE ...]",
         "figures and claims again",
         """\
 Draws the figures and judges the claims again from the tables of a run. Nothing is
 trained. Of one folder, what is in it is replaced.
 
-Several folders, or the folder of a multirun, are put together in one figure: a
-trial that two of them have counts once, and a key on which they differ is taken as
-if one grid had varied it. Several folders go to a new one,
-outputs/EXPERIMENT/DATE_TIME_merged; a multirun's figures go into its own.""",
+Several folders, or the folder of a multirun, are put together: a trial that two of
+them have counts once. Several folders go to a new one,
+outputs/EXPERIMENT/DATE_TIME_merged; a multirun's figures go into its own.
+
+A figure shows trials that differ in its own axes and the seed alone. Of a run or a
+multirun that varies another key each value has figures and claims of its own.
+Several folders that differ in another key are refused, with what to type.
+
+  width=3.3        inches; 3.3 and 6.75 are a journal's columns. No letter is
+                   smaller than 7 pt, and panels go under one another
+  style=FILE       a matplotlib style sheet, or one of matplotlib's by name; it
+                   comes after ours and your own matplotlibrc
+  caption=false    none under the figure; NAME.md has it in any case
+  format=pdf,svg   of png, pdf, svg. PDF has its fonts embedded (TrueType), SVG
+                   its letters as outlines
+  by=KEY,KEY       figures and claims for each value of these keys
+  x=KEY            one more figure, over_KEY: metrics over any varied key, or the
+                   seed; a line a value of the other keys
+  metrics=A,B      what that figure shows; the experiment's headline by default
+  xscale=log       of all horizontal axes: linear, log, symlog. An axis with
+                   values of 0 or less stays as it is under log
+  out=FOLDER       the figures alone, into this folder
+
+In a run the same keys are figures.width=3.3 and so on; a list is [pdf,svg] there.""",
     ),
     "claims": Command(
         claims,

@@ -96,6 +96,7 @@ def of_command(name: str) -> int:
     from nc_runner.cli.commands import COMMANDS
 
     command = COMMANDS[name]
-    paragraphs = [part if part.startswith("  ") else textwrap.fill(part, 79) for part in command.help.split("\n\n")]
+    parts = command.help.split("\n\n")
+    paragraphs = [part if part.startswith("  ") else textwrap.fill(part, 79) for part in parts]
     print("\n\n".join([f"nc-run {command.usage}", *paragraphs]))
     return 0

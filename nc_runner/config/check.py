@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nc_runner.config.check_data import check_classes, check_test
+from nc_runner.config.check_figures import check_figures
 from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual
 from nc_runner.config.check_training import check_layers, check_training
 from nc_runner.config.choices import (
@@ -90,6 +91,7 @@ def check(config: Config) -> None:
         )
     check_peeled(config)
     check_grid(config.grid)
+    check_figures(config)
 
 
 def check_grid(grid: dict[str, list[Any]]) -> None:

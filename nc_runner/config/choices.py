@@ -145,3 +145,11 @@ class Device(Enum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class AxisScale(Enum):
+    """Of a figure's horizontal axis."""
+
+    linear = "linear"
+    log = "log"
+    symlog = "symlog"

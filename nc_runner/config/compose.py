@@ -106,8 +106,7 @@ def changed_keys(config: Config, trials: Mapping[str, Sequence[Any]] | None = No
     """As :func:`changed_from_paper`: by key, what it is and what it was at scale=paper; ``seeds`` among them."""
     if config.experiment is None:
         return {}
-    words = f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"
-    paper = _at_paper_scale(conf_dir(), words)
+    paper = at_paper_scale(config)
     varied = trials or values_on_axes(config) | {"seed": config.seed_list}
     own, theirs, on_axes = flatten(config), flatten(paper), values_on_axes(paper)
     passed_over = {"data.root", "data.path", "data.test"}
@@ -123,6 +122,16 @@ def changed_keys(config: Config, trials: Mapping[str, Sequence[Any]] | None = No
         if now != was:
             changes[key] = _listed(now), _listed(was)
     return changes
+
+
+def at_paper_scale(config: Config) -> Config:
+    """Its experiment's config at scale=paper, for the data set and the kind of network that it names.
+
+    Raises:
+        UserError: there is no such experiment any more.
+    """
+    words = f"experiment={config.experiment}", f"data={config.data.name.name}", f"model={config.model.name.name}"
+    return _at_paper_scale(conf_dir(), words)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from typing import Any
 from nc_runner.config.choices import Device, Spacing
 from nc_runner.config.data_keys import DataConfig
 from nc_runner.config.field import key
+from nc_runner.config.figures import FiguresConfig
 from nc_runner.config.model_keys import ModelConfig
 from nc_runner.config.train_keys import FlowConfig, TrainConfig
 
@@ -62,6 +63,7 @@ class Config:
     flow: FlowConfig = field(default_factory=FlowConfig)
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
     save: SaveConfig = field(default_factory=SaveConfig)
+    figures: FiguresConfig = field(default_factory=FiguresConfig)
     grid: dict[str, list[Any]] = key(
         {},
         "axes the experiment varies, {dotted.key: [values]}, or {key,key: [[value, value]]} for keys that go together",
@@ -102,6 +104,7 @@ WITHOUT_EFFECT = (
     "probe_spacing",
     "checkpoint",
     "save",
+    "figures",
     "grid",
     "data.root",
     "data.columns",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,11 +25,19 @@ Measurement = tuple[int | None, str, Tensor]
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured: the config, one row a trial, and the tidy table (trial, epoch, layer, metric, value)."""
+    """What was measured.
+
+    Attributes:
+        config: that of the run; where runs are put together, what all these trials share.
+        trials: one row a trial.
+        metrics: the tidy table (trial, epoch, layer, metric, value).
+        configs: the config of the run of each trial, where there are several.
+    """
 
     config: Config
     trials: pd.DataFrame
     metrics: pd.DataFrame
+    configs: Mapping[str, Config] = field(default_factory=dict)
 
     @property
     def varied(self) -> list[str]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from nc_runner.figures.drawing import Drawing
 
+# Neither names the time or the program's version, so that drawing again gives the same file.
+UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+
 METRIC_COLUMNS = ["trial", "epoch", "layer", "metric", "value"]
 
 
@@ -172,15 +175,9 @@ class RunFolder:
 
     # Figures ---------------------------------------------------------------------------------------------------
 
-    def write_drawing(self, name: str, drawing: Drawing) -> None:
+    def write_drawing(self, name: str, drawing: Drawing, formats: Sequence[str] = ("png", "pdf")) -> None:
         """Write ``figures/NAME.png`` to look at, ``figures/NAME.pdf`` to publish and ``figures/NAME.md`` to read."""
-        folder = self.path / "figures"
-        folder.mkdir(exist_ok=True)
-        # Neither names the time or the program's version, so that drawing again gives the same file.
-        for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
-            save = functools.partial(drawing.figure.savefig, metadata=metadata)
-            write_atomically(folder / f"{name}.{suffix}", save)
-        write_text(folder / f"{name}.md", drawing.markdown(name))
+        write_drawing(self.path / "figures", name, drawing, formats)
 
     def write_movie(self, name: str, frames: Sequence[Image], *, frame_ms: int = 180, last_ms: int = 3_000) -> None:
         """Write ``figures/NAME.gif`` from palette images; it repeats for ever and shows its last frame longer."""
@@ -234,6 +231,22 @@ class RunFolder:
 
     def _checkpoint(self, stack: str) -> Path:
         return self.path / "checkpoints" / f"{stack}.safetensors"
+
+
+def write_drawing(folder: Path, name: str, drawing: Drawing, formats: Sequence[str]) -> None:
+    """Write a figure in each format, and its caption and notes, into a folder that is made where there is none.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); allowed is where a folder can be.") from error
+    for suffix in formats:
+        save = functools.partial(drawing.figure.savefig, metadata=UNDATED[suffix])
+        write_atomically(folder / f"{name}.{suffix}", save)
+    write_text(folder / f"{name}.md", drawing.markdown(name))
 
 
 def _finite(content: Any) -> Any:

@@ -1,29 +1,21 @@
-"""From the tables to figures and verdicts: the end of every run, and all of ``nc-run plot``."""
+"""From the tables to verdicts, beside the figures: the end of every run, and all of ``nc-run plot``."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import textwrap
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from nc_runner.config.choices import MatmulPrecision
-from nc_runner.config.compose import changed_from_paper
 from nc_runner.experiments.base import Claim, Experiment, Need, Results, Verdict
 from nc_runner.experiments.claim import SHORT
-from nc_runner.figures import style_path
-from nc_runner.figures.drawing import add_caption
-from nc_runner.figures.movie import images
 from nc_runner.record.folder import RunFolder
-from nc_runner.run.undefined import drawable, judged
+from nc_runner.run.alike import parts
+from nc_runner.run.draw import draw
+from nc_runner.run.undefined import judged
 
 log = logging.getLogger(__name__)
 
@@ -31,27 +23,34 @@ COLOURS = {Verdict.reproduced: "green", Verdict.not_reproduced: "red", Verdict.u
 MARKS = dict(zip(COLOURS, "\N{CHECK MARK}\N{BALLOT X}?", strict=True))
 PLAIN_MARKS = dict(zip(COLOURS, "+-?", strict=True))  # of a terminal that has no others
 
-PRODUCTS = {
-    MatmulPrecision.high: "Trained with TF32 products.",
-    MatmulPrecision.medium: "Trained with TF32 products, convolutions in bfloat16.",
-}
-
 
 def draw_and_judge(folder: RunFolder, results: Results, experiment: Experiment, console: Console) -> None:
-    """Judge the claims and draw the figures into ``folder``, and print what came out."""
-    claims = judged(experiment, results)
-    folder.write_json("claims.json", [claim.record(experiment.paper) for claim in claims])
-    draw(folder, results, experiment)
-    print_claims(claims, console)
-    for warning in experiment.warnings(results) if experiment.warnings else []:
-        console.print(Text(f"Warning: {warning}", "yellow"), soft_wrap=True)
-        log.warning("%s", warning)
-    console.print(f"Trials: {statuses(results)}.")
-    if results.config.scale.name not in ("paper", "cpu"):
-        console.print(
-            f"scale={results.config.scale.name}: not the paper's sizes, so the verdicts are about these alone."
-        )
-    print_answer(folder, results, experiment, claims, console)
+    """Judge the claims and draw the figures into ``folder``, and print what came out.
+
+    Trials that no one figure can show are drawn and judged apart, the figures and the claims of the same trials.
+    """
+    apart = parts(results)
+    judged_parts = [(part, judged(experiment, part.results)) for part in apart]
+    records = [
+        {**claim.record(experiment.paper), **({"of": part.said} if part.said else {})}
+        for part, claims in judged_parts
+        for claim in claims
+    ]
+    folder.write_json("claims.json", records)
+    for sentence in draw(folder, results, experiment):
+        console.print(Text(f"Warning: {sentence}", "yellow"), soft_wrap=True)
+    for part, claims in judged_parts:
+        if part.said:
+            console.print(Text(f"Of {part.said}:", "bold"), soft_wrap=True)
+        print_claims(claims, console)
+        for warning in experiment.warnings(part.results) if experiment.warnings else []:
+            console.print(Text(f"Warning: {warning}", "yellow"), soft_wrap=True)
+            log.warning("%s", warning)
+        console.print(f"Trials: {statuses(part.results)}.")
+        scale = part.results.config.scale.name
+        if scale not in ("paper", "cpu"):
+            console.print(f"scale={scale}: not the paper's sizes, so the verdicts are about these alone.")
+    print_answer(folder, results, experiment, [claim for _, claims in judged_parts for claim in claims], console)
 
 
 def print_answer(
@@ -82,25 +81,6 @@ def next_commands(folder: RunFolder, results: Results, experiment: Experiment) -
         )
         commands.append((f"nc-run experiment={name}{larger}", what))
     return commands
-
-
-def draw(folder: RunFolder, results: Results, experiment: Experiment) -> None:
-    """Write every figure with its caption under it and its notes beside it, and every movie."""
-    mpl.use("Agg")
-    sizes = changed_from_paper(results.config, results.taken)
-    precision = results.config.train.matmul_precision
-    products = f" {PRODUCTS[precision]}" if precision in PRODUCTS else ""
-    results = drawable(results)
-    with plt.style.context(style_path()), np.errstate(all="ignore"), warnings.catch_warnings():
-        # Of a logarithmic axis with nothing positive on it, which then spans a decade and is empty.
-        warnings.filterwarnings("ignore", "Data (cannot be log-scaled|has no positive values)", UserWarning)
-        for name, drawing in experiment.figures(results).items():
-            caption = f"{drawing.caption}{products}"
-            add_caption(drawing.figure, caption)
-            folder.write_drawing(name, dataclasses.replace(drawing, caption=caption, notes=[*drawing.notes, sizes]))
-            plt.close(drawing.figure)
-        for name, frames in (experiment.movie(results) if experiment.movie else {}).items():
-            folder.write_movie(name, images(frames))
 
 
 def statuses(results: Results) -> str:

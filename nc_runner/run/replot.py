@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nc_runner.errors import UserError
+from nc_runner.run.plot_words import parted, with_options
 
 if TYPE_CHECKING:
     from nc_runner.record.folder import RunFolder
@@ -17,21 +19,35 @@ def plot(words: list[str]) -> int:
     from nc_runner.record.provenance import now
     from nc_runner.run.results import read_config
 
-    if not words:
+    named, options = parted(words)
+    if not named:
         raise UserError("plot: no folder was named; allowed is one run or multirun folder, or several.")
-    given = [existing_folder(word) for word in words]
+    out = Path(str(options.pop("out"))) if "out" in options else None
+    given = [existing_folder(word) for word in named]
     folders = [RunFolder(path) for word in given for path in run_folders(word)]
     if len(given) == 1:
-        put_together(folders, RunFolder(given[0]))
+        put_together(folders, RunFolder(given[0]), options, out)
     else:
         stamp = now().split("+")[0].replace("T", "_").replace(":", "-")
         merged = Path("outputs") / str(read_config(folders[0]).experiment) / f"{stamp}_merged"
-        put_together(folders, merged)
+        put_together(folders, merged, options, out, asked=True)
     return 0
 
 
-def put_together(folders: list[RunFolder], where: RunFolder | Path) -> None:
+def put_together(
+    folders: list[RunFolder],
+    where: RunFolder | Path,
+    options: Mapping[str, Any] | None = None,
+    out: Path | None = None,
+    *,
+    asked: bool = False,
+) -> None:
     """Draw and judge the runs of these folders as one, into a folder that is there or one to be made.
+
+    Args:
+        options: of the figures, over those that the first run was made with.
+        out: a folder for the figures alone; nothing else is written then.
+        asked: whether keys that no figure shows part the trials only where ``by`` names them.
 
     Raises:
         UserError: they do not go together, nothing in them has finished, or another version made them.
@@ -40,22 +56,35 @@ def put_together(folders: list[RunFolder], where: RunFolder | Path) -> None:
 
     from nc_runner import experiments
     from nc_runner.record.folder import RunFolder
+    from nc_runner.run.alike import refuse_unlike, unlike
+    from nc_runner.run.draw import draw
     from nc_runner.run.judge import draw_and_judge
+    from nc_runner.run.over_key import asked_for
     from nc_runner.run.results import read_results
 
-    results = read_results(folders)
+    results = with_options(read_results(folders), options or {})
     if (results.trials["status"] == "unfinished").all():
         raise UserError(f"{folders[0].path}: none of its trials has finished; nc-run resume goes on with it.")
-    if isinstance(where, Path):
-        target = RunFolder.claim(where, "plot")
-        target.write_json("status.json", {"state": "merged", "sources": [str(f.path.resolve()) for f in folders]})
-    else:
-        target = where
-    if len(folders) > 1:
-        target.write_trials(results.trials)
-        target.write_metrics(results.metrics)
+    if not asked:  # a run or a sweep varies what it varies on purpose
+        by = results.config.figures.by
+        results.config.figures.by = [*by, *(key for key in unlike(results) if not by)]
+    if options or asked:
+        refuse_unlike(results)
+    experiment = experiments.load(results.config.experiment)
+    if options and results.config.figures.x is not None:
+        asked_for(results, experiment.headline)
     try:
-        draw_and_judge(target, results, experiments.load(results.config.experiment), Console())
+        if out is not None:
+            draw(folders[0], results, experiment, out)
+            Console().print(f"Figures: {out}", soft_wrap=True, markup=False)
+            return
+        target = where if isinstance(where, RunFolder) else RunFolder.claim(where, "plot")
+        if isinstance(where, Path):
+            target.write_json("status.json", {"state": "merged", "sources": [str(f.path.resolve()) for f in folders]})
+        if len(folders) > 1:
+            target.write_trials(results.trials)
+            target.write_metrics(results.metrics)
+        draw_and_judge(target, results, experiment, Console())
     except KeyError as error:
         missing = f"{folders[0].path}: has no column or metric {error}, so another version of the experiment made it"
         raise UserError(f"{missing}; run the experiment again.") from error

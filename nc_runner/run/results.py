@@ -13,6 +13,7 @@ from nc_runner.config.trials import effective
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results
 from nc_runner.record.folder import RunFolder
+from nc_runner.run.alike import shared
 
 # Versions before 0.2 saved configs whose sizes were chosen by resolvers of their own.
 OLD_RESOLVERS = ("${at_scale:", "${case:")
@@ -82,11 +83,13 @@ def read_results(folders: Sequence[RunFolder]) -> Results:
     every = pd.concat([table[["id", "status"]].assign(folder=i) for i, table in enumerate(trials)])
     owner = every.sort_values("status", key=lambda s: s == "unfinished", kind="stable").drop_duplicates("id")
     kept = [set(owner.loc[owner["folder"] == i, "id"]) for i in range(len(folders))]
-    return Results(
+    results = Results(
         configs[0],
         pd.concat([t[t["id"].isin(k)] for t, k in zip(trials, kept, strict=True)], ignore_index=True),
         pd.concat([m[m["trial"].isin(k)] for m, k in zip(metrics, kept, strict=True)], ignore_index=True),
+        {trial: config for config, ids in zip(configs, kept, strict=True) for trial in ids},
     )
+    return shared(results)
 
 
 def refuse_two_contents(folders: Sequence[RunFolder], trials: Sequence[pd.DataFrame]) -> None:

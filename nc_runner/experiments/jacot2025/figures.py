@@ -21,12 +21,12 @@ from nc_runner.experiments.jacot2025.panels import (
     draw_layers,
     draw_predictions,
 )
-from nc_runner.figures.drawing import Drawing
+from nc_runner.figures.drawing import Drawing, colour_bar
 
 PANELS = (
     (NC1, "NC1", "tr $S_W$ / tr $S_B$"),
     (NC2, "NC2", "condition number of class means"),
-    (BALANCE, "balancedness", "‖W₊ᵀW₊ − WWᵀ‖ / min(‖W₊ᵀW₊‖, ‖WWᵀ‖)"),
+    (BALANCE, "balancedness", "‖W₊ᵀW₊ − WWᵀ‖, relative"),
     (NEGATIVITY, "negativity", "‖Z − relu(Z)‖ / ‖Z‖"),
 )
 
@@ -46,7 +46,7 @@ def training_figure(results: Results, *, gram_layers: int) -> Drawing:
             logarithmic(ax)
         draw_layers(ax, table, metric, config)
         ax.set(title=title, xlabel="epoch")
-        ax.set_ylabel(label, fontsize=8)
+        ax.set_ylabel(label, fontsize="small")
     draw_predictions(upper[2], results)
     draw_bound(upper[0], results, NC1)
     draw_bound(upper[1], results, NC2)
@@ -54,8 +54,7 @@ def training_figure(results: Results, *, gram_layers: int) -> Drawing:
     depth = head_depth(config)
     for ax, layer in zip(lower, range(max(0, depth + 1 - gram_layers), depth + 1), strict=False):
         image = draw_gram(ax, results, layer)
-    beside = lower[0].inset_axes((-0.2, 0.0, 0.05, 1.0))  # one scale for all
-    figure.colorbar(image, cax=beside, ticks=[-1, 0, 1], ticklocation="left", label="inner product / largest")
+    colour_bar(lower[-2], image, "relative", ticks=[-1, 0, 1])  # one scale for all
     draw_condition(lower[-1], results)
     return Drawing(figure, caption(results), notes(results))
 

@@ -104,7 +104,9 @@ def draw_gram(ax: Axes, results: Results, layer: int) -> AxesImage:
         i, j = (int(part) for part in str(metric).split("_")[1:])
         gram[i, j] = gram[j, i] = value
     image = ax.imshow(gram / max(np.abs(gram).max(), np.finfo(float).tiny), cmap="RdBu_r", vmin=-1, vmax=1)
-    ax.set(title=f"Gram matrix, layer {layer}", xticks=[], yticks=[], xlabel="class", ylabel="class")
+    ax.set(title=f"Gram matrix, layer {layer}", xlabel="class", ylabel="class")
+    for ticks in (ax.set_xticks, ax.set_yticks):
+        ticks([0, classes - 1], ["1", str(classes)])
     ax.grid(False)
     if not mean.notna().any():
         say(ax, "not measured")

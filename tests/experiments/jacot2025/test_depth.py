@@ -23,7 +23,8 @@ from nc_runner.experiments.jacot2025.depth_claims import (
     nc2_of_balanced_head,
 )
 from nc_runner.experiments.jacot2025.ends import BALANCED, DECAY, LINEAR, both_ends
-from nc_runner.figures.drawing import CAPTION_LINES, Drawing, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES, Drawing
+from nc_runner.figures.fit import fit
 
 NC1, NC2 = "within_between_trace_ratio", "class_mean_condition_number"
 RESNET = ("experiment=linear_head_depth_resnet",)
@@ -208,7 +209,7 @@ def test_the_panels_show_both_ends_of_the_head_and_the_dashes_a_balanced_one(wor
     assert [text.get_text() for text in legend.get_texts()][:2] == ["weight decay 0.001", "weight decay 0.004"]
     assert legend.get_texts()[2].get_text().startswith("balanced head")
     assert "mean over 3 seeds, band: one standard deviation; " in drawing.caption
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -244,7 +245,7 @@ def test_one_run_is_drawn() -> None:
     drawing = drawn(one)
     assert [line.get_ydata().tolist() for line in drawing.figure.axes[3].lines] == [[pytest.approx(21)]]
     assert "one seed" in drawing.caption
-    add_caption(drawing.figure, drawing.caption)
+    fit(drawing.figure, caption=drawing.caption)
     plt.close(drawing.figure)
 
 
@@ -264,7 +265,7 @@ def test_runs_that_lost_a_class_decide_nothing() -> None:
     drawing = drawn(lost)
     assert [[text.get_text() for text in ax.texts] for ax in drawing.figure.axes] == [["no run fits"]] * 4
     assert drawing.figure.legends == []
-    add_caption(drawing.figure, drawing.caption)
+    fit(drawing.figure, caption=drawing.caption)
     plt.close(drawing.figure)
 
 

@@ -8,12 +8,13 @@ from experiments.jacot2025.head_tables import DECAY, STEP_SIZE, recursion, resul
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.jacot2025 import linear_head_mlp, linear_head_resnet
 from nc_runner.experiments.jacot2025.imbalance import steps_per_epoch, with_predictions
-from nc_runner.figures.drawing import CAPTION_LINES, Drawing, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES, Drawing
+from nc_runner.figures.fit import fit
 
 
 def drawn(table: Results, *, resnet: bool = False) -> Drawing:
     (drawing,) = (linear_head_resnet if resnet else linear_head_mlp).EXPERIMENT.figures(table).values()
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
     return drawing
 

@@ -15,7 +15,8 @@ from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.jacot2025 import nonlinear_depth
 from nc_runner.experiments.jacot2025.conditions import enough_fit
 from nc_runner.experiments.jacot2025.nonlinear_depth import EXPERIMENT, by_run, falls_with_depth
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 
 def nonlinear(
@@ -131,7 +132,7 @@ def test_the_panels_show_the_least_and_the_mean_over_layers_at_each_depth() -> N
             np.testing.assert_allclose(line.get_ydata(), expected)
     assert "54 of 54 trials fit" in drawing.caption
     assert "The weight decay is 0.016 over the number of layers." in drawing.notes
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -142,5 +143,5 @@ def test_without_a_run_that_fits_every_panel_says_so_and_no_depth_is_judged() ->
     assert [[text.get_text() for text in ax.texts] for ax in drawing.figure.axes] == [["no run fits"]] * 4
     assert "0 of 54 trials fit" in drawing.caption
     assert set(verdicts(lost).values()) == {Verdict.undecided}
-    add_caption(drawing.figure, drawing.caption)
+    fit(drawing.figure, caption=drawing.caption)
     plt.close(drawing.figure)

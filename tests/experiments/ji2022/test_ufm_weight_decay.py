@@ -14,7 +14,8 @@ from nc_runner.config.schema import Config, DataConfig, TrainConfig
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.ji2022.ufm_weight_decay.claims import COLLAPSED, COMPARED, claims, compared
 from nc_runner.experiments.ji2022.ufm_weight_decay.figures import figures
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 CONFIG = Config(
     data=DataConfig(samples=40, classes=4),
@@ -124,7 +125,7 @@ def test_points_are_what_was_trained_and_lines_the_closed_form() -> None:
 def test_the_caption_is_short_and_says_how_many_seeds() -> None:
     drawing = figures(results(seeds=1))["closed_form"]
     assert "1 seed at each weight decay" in drawing.caption
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 

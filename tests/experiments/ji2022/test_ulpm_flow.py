@@ -22,7 +22,8 @@ from nc_runner.experiments.ji2022.laws import REACH, STATEMENTS, by_time, fitted
 from nc_runner.experiments.ji2022.ulpm_flow.claims import claims, in_the_limit, warnings
 from nc_runner.experiments.ji2022.ulpm_flow.figures import FIRST_REACHABLE, figures
 from nc_runner.experiments.ji2022.ulpm_flow.measure import measure
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 from nc_runner.training.descent import GradientDescent
 from nc_runner.training.flow import GradientFlow
 
@@ -158,7 +159,7 @@ def test_whatever_was_measured_is_drawn_over_a_short_caption(descent: bool) -> N
     drawings = figures(results(descent=descent))
     assert ("figure_2_reachable" in drawings) is descent
     for drawing in drawings.values():
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
 
 

@@ -12,7 +12,8 @@ from nc_runner.config.schema import Config
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.ji2022.ulpm_saddle.claims import claims
 from nc_runner.experiments.ji2022.ulpm_saddle.figures import figures
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 COLUMNS = ["id", "status", "seed", "train.method", "model.start", "model.start_scale", "model.start_noise"]
 
@@ -170,7 +171,7 @@ def test_the_landscape_is_the_critical_points_by_ratio_and_eigenvalue() -> None:
 @pytest.mark.parametrize("gradient", [1e-12, 1e-3])
 def test_whatever_was_found_is_drawn_over_a_short_caption(gradient: float) -> None:
     for drawing in figures(results(gradient=gradient)).values():
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
 
 

@@ -17,7 +17,8 @@ from nc_runner.experiments.ji2022.laws import STATEMENTS, fitting
 from nc_runner.experiments.ji2022.ulpm_settings import claims as claims_module
 from nc_runner.experiments.ji2022.ulpm_settings.claims import SETTING, claims, reached, slopes_by_setting, start_is
 from nc_runner.experiments.ji2022.ulpm_settings.figures import figures
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 SETTINGS = [(4, 4 * n, d, scale, "sum") for n, d, scale in itertools.product((5, 10, 20), (20, 40), (0.1, 1.0))][:11]
 VARIED = [*SETTING, "model.start", "model.start_noise"]
@@ -154,7 +155,7 @@ def test_a_row_is_the_mean_slope_of_a_setting_and_its_bar_goes_from_least_to_lar
     labels = [label.get_text() for label in drawing.figure.axes[0].get_yticklabels()]
     assert labels[3] == "K 4, n 5, d 40, start 1, sum"
     assert "mean over 3 seeds" in drawing.caption
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 

@@ -27,7 +27,8 @@ from nc_runner.experiments.ji2022.unregularized_collapse import claims as claims
 from nc_runner.experiments.ji2022.unregularized_collapse.claims import claims, falls_in_terminal_phase
 from nc_runner.experiments.ji2022.unregularized_collapse.figures import CURVES, figures
 from nc_runner.experiments.ji2022.unregularized_collapse.measure import check, last_features, measure
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 from nc_runner.models import MLP, ConvolutionalNetwork
 from nc_runner.run.undefined import judged
 from nc_runner.training.sgd import SGD
@@ -214,7 +215,7 @@ def test_whatever_was_measured_is_drawn_over_a_short_caption(changes: dict[str, 
     assert set(drawings) == {"panels_resnet18", "panels_vgg13", "slopes"}
     assert len(drawings["panels_resnet18"].figure.axes) == 8
     for drawing in drawings.values():
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
     if changes:
         said = [text.get_text() for text in drawings["panels_vgg13"].figure.axes[1].texts]

@@ -9,7 +9,8 @@ import pytest
 
 from nc_runner.experiments.base import Results
 from nc_runner.figures import style_path
-from nc_runner.figures.drawing import CAPTION_LINES, Drawing, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES, Drawing
+from nc_runner.figures.fit import fit
 
 Figures = Callable[[Results], Mapping[str, Drawing]]
 
@@ -22,7 +23,7 @@ def draw() -> Iterator[Callable[[Figures, Results], dict[str, Drawing]]]:
         with plt.style.context(style_path()):
             drawings = dict(figures(results))
             for name, drawing in drawings.items():
-                assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES, name
+                assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES, name
                 assert "$" not in " ".join([drawing.caption, *drawing.notes]), name
         return drawings
 

@@ -24,7 +24,8 @@ from nc_runner.experiments.zangrando2026.batch_gradient_rank import EXPERIMENT
 from nc_runner.experiments.zangrando2026.batch_gradient_rank.claims import TOLERANCE, ranks
 from nc_runner.experiments.zangrando2026.batch_gradient_rank.figures import figures
 from nc_runner.experiments.zangrando2026.batch_gradient_rank.measure import DRAWS, SIZES, batches, measure
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 from nc_runner.models import MLP
 
 CONFIG = Config(
@@ -204,12 +205,12 @@ def test_ranks_and_bounds_are_plotted_against_the_batch_size():
             ]  # fmt: skip
     assert axes[0, 2].get_title() == "layer 3 (output)"
     assert "1 of each size; one seed" in drawing.caption
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
 def test_nothing_to_draw_is_said_in_every_panel():
     drawing = figures(results(status="diverged"))["rank_against_batch"]
     assert [ax.texts[0].get_text() for ax in drawing.figure.axes] == ["no finished network"] * 6
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)

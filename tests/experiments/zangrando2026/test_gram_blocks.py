@@ -26,7 +26,8 @@ from nc_runner.experiments.zangrando2026.gram_blocks.measure import (
     measure,
     within_block_share,
 )
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 from nc_runner.models import MLP
 
 CONFIG = Config(
@@ -239,7 +240,7 @@ def test_gram_matrices_are_drawn_over_their_mean_squared_norm_with_the_share_bel
             assert panel.images[0].get_clim() == (least, 1.5)
         assert bar.get_ylabel() == "⟨z$_i$, z$_j$⟩ / mean ‖z‖²"
     for drawing in drawings.values():
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
 
 
@@ -254,7 +255,7 @@ def test_measures_of_every_layer_are_plotted_against_epochs():
                 assert line.get_xdata().tolist() == [1, 100]
                 assert line.get_ydata().tolist() == [start, end]
     for drawing in drawings.values():
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
 
 
@@ -265,5 +266,5 @@ def test_nothing_to_draw_is_said():
         said = [ax.texts[0].get_text() for ax in drawing.figure.axes]
         assert len(said) == (6 if name == "over_training" else 1)
         assert all(words.startswith("no finished network") for words in said)
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)

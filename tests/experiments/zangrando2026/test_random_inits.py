@@ -22,7 +22,8 @@ from nc_runner.experiments.zangrando2026.random_inits import EXPERIMENT
 from nc_runner.experiments.zangrando2026.random_inits.claims import QUANTITIES
 from nc_runner.experiments.zangrando2026.random_inits.figures import PANELS, figures
 from nc_runner.experiments.zangrando2026.random_inits.measure import predicted_values
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 CONFIG = Config(
     data=DataConfig(name=DataName.gaussian_mixture, classes=3, samples=6, dim=8, sigma=0.1),
@@ -187,7 +188,7 @@ def test_mean_and_band_over_initialisations_are_plotted() -> None:
     for line, values in zip(axes[3].lines, [[5.0] * 3, [1e-6, 1.0, 0.6], [1e-6, 1.0, 0.6], [5.0] * 3], strict=True):
         np.testing.assert_allclose(line.get_ydata(), values)
     assert "10 random initialisations" in drawing.caption
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -205,5 +206,5 @@ def test_nothing_finished_decides_nothing_and_is_said() -> None:
     assert set(verdicts(EXPERIMENT, results(status="diverged")).values()) == {UNDECIDED}
     drawing = figures(results(status="diverged"))["figure_3"]
     assert [ax.texts[0].get_text() for ax in drawing.figure.axes] == ["no finished network"] * 4
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)

@@ -20,7 +20,8 @@ from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.rank_tcv import EXPERIMENT
 from nc_runner.experiments.zangrando2026.rank_tcv.claims import pairs
 from nc_runner.experiments.zangrando2026.rank_tcv.figures import figures
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 DECAYS, SIGMAS, SEEDS = (2e-2, 1e-1, 5e-1), (0.1, 0.3, 1.0, 2.0, 3.0), (0, 1, 2)
 CONFIG = Config(
@@ -220,14 +221,14 @@ def test_heat_maps_show_the_distance_of_every_hidden_layer() -> None:
         assert [text.get_text() for text in panel.texts][:4] == ["−3.6", "−5.0", "−6.4", "−2.6"]
         assert [label.get_text() for label in panel.get_xticklabels()] == ["0.02", "0.1", "0.5"]
     assert [label.get_text() for label in panels[0].get_yticklabels()] == ["0.1", "0.3", "1", "2", "3"]
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
 def test_distances_below_the_floor_are_written_as_that() -> None:
     drawing = figures(results(floor=True))["figure_1"]
     assert {text.get_text() for text in drawing.figure.axes[0].texts} == {"≤−10"}
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -241,7 +242,7 @@ def test_bound_and_distance_are_plotted_against_cluster_variation_over_weight_de
         drawn = sorted(zip(lines[name].get_xdata(), lines[name].get_ydata(), strict=True))
         expected = sorted((x, factor * y) for x, y in points for _ in range(2 * len(SEEDS)))
         np.testing.assert_allclose(drawn, expected)
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -254,7 +255,7 @@ def test_small_values_are_drawn_at_the_edge_and_that_is_said() -> None:
     assert set(measured.get_xdata()) == {0.3}
     assert set(measured.get_ydata()) == {1e-8}
     assert ax.texts[0].get_text() == "0.3 or less"
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -263,10 +264,10 @@ def test_nothing_finished_decides_no_direction_and_is_said() -> None:
     assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
     drawing = figures(table)["figure_1"]
     assert [ax.texts[0].get_text()[:19] for ax in drawing.figure.axes] == ["no finished network"] * 2
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
     table.metrics.loc[:, "value"] = np.nan
     drawing = figures(table)["bound"]
     assert drawing.figure.axes[0].texts[0].get_text() == "no finished network"
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)

@@ -22,7 +22,8 @@ from nc_runner.experiments.zangrando2026.resnet_norms import EXPERIMENT
 from nc_runner.experiments.zangrando2026.resnet_norms.claims import predicted
 from nc_runner.experiments.zangrando2026.resnet_norms.figures import figures
 from nc_runner.experiments.zangrando2026.resnet_norms.measure import check
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 MODEL = {"name": ModelName.residual_mlp, "norm": Norm.none, "bias": False}
 FIRSTS = (2e-1, 2e-2)
@@ -177,7 +178,7 @@ def test_norms_and_the_optimum_are_plotted() -> None:
             assert sorted(dashed) == sorted(optimum.values())
     named = [text.get_text() for legend in drawing.figure.legends for text in legend.get_texts()]
     assert named[-3:] == ["optimum, first layer", "optimum, blocks", "optimum, head"]
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -186,7 +187,7 @@ def test_no_line_is_cut_off() -> None:
     for ax in drawing.figure.axes:
         assert ax.get_ylim()[0] == 0
         assert max(max(line.get_ydata()) for line in ax.lines) < ax.get_ylim()[1]
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -194,5 +195,5 @@ def test_nothing_finished_decides_nothing_and_is_said() -> None:
     assert set(verdicts(EXPERIMENT, results(status="diverged")).values()) == {UNDECIDED}
     drawing = figures(results(status="diverged"))["figure_4"]
     assert [ax.texts[0].get_text() for ax in drawing.figure.axes] == ["no finished network"] * 4
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)

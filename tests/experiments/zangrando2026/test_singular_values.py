@@ -32,7 +32,8 @@ from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.singular_values import EXPERIMENT
 from nc_runner.experiments.zangrando2026.singular_values.claims import DELTAS, compared
 from nc_runner.experiments.zangrando2026.singular_values.figures import figures
-from nc_runner.figures.drawing import CAPTION_LINES, add_caption
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
 
 DECAY = 2e-2
 SIZES = {1: 3, 2: 4, 3: 3}  # singular values of each layer
@@ -318,7 +319,7 @@ def test_singular_values_and_the_predictions_are_plotted() -> None:
                 assert circle.get_xdata().tolist() == [1, 2, 3]
                 np.testing.assert_allclose(circle.get_ydata(), level.item())
     assert [len(of_row[5].lines) for of_row in axes] == [3, 3]  # no prediction for delta = 0
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -334,7 +335,7 @@ def test_distances_and_objectives_are_plotted_against_delta() -> None:
             assert line.get_label() == name
             np.testing.assert_allclose(line.get_xdata(), DELTAS)
             np.testing.assert_allclose(line.get_ydata(), values, rtol=1e-9)
-    assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
@@ -362,5 +363,5 @@ def test_nothing_finished_decides_nothing_and_is_said() -> None:
     said = [ax.texts[0].get_text() for ax in drawings["distance"].figure.axes]
     assert said == ["no finished network with δ > 0"] * 3
     for drawing in drawings.values():
-        assert add_caption(drawing.figure, drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Patch
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.ji2022.laws import REACH, by_time, flows
-from nc_runner.experiments.ji2022.panels import across, say_if_empty, time_axis
+from nc_runner.experiments.ji2022.panels import SHADE, across, say_if_empty, time_axis
 from nc_runner.experiments.ji2022.ulpm_saddle.claims import (
     COLLAPSE_RATIO,
     CRITICAL,
@@ -47,11 +48,15 @@ def escape_figure(results: Results) -> Drawing:
     say_if_empty(ax, "no gradient flow")
     for level, words in LEVELS:
         ax.axhline(level, color="black", linewidth=0.8, linestyle=":")
-        ax.text(1.01, level, words.replace(" ", "\n", 1), transform=ax.get_yaxis_transform(), va="center", fontsize=8)
-    ax.text(3.2, 0.1405, "t ≤ 10⁵:\nreached by\ndescent", fontsize=7.5, color=GREY, ha="center")
+        ax.text(
+            1.01, level, words.replace(" ", "\n", 1), transform=ax.get_yaxis_transform(), va="center", fontsize="small"
+        )
     ax.set(xlabel="log t (log scale)", ylabel=RATIO, ylim=(0.105, 0.172))
     if len(noises):
-        ax.legend(title="noise of the start", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
+        handles = [*ax.get_legend_handles_labels()[0], Patch(color=SHADE, label="t ≤ 10⁵: reached by descent")]
+        figure.legend(
+            handles=handles, title="Noise of the start", loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=4
+        )
     seeds = table["seed"].nunique()
     shown = "Lines: one seed" if seeds == 1 else f"Median and min–max band over {seeds} seeds"
     return Drawing(
@@ -96,9 +101,9 @@ def landscape_figure(results: Results) -> Drawing:
     # The words stand over the axes, to either side, where they meet neither each other nor the points.
     for (level, words), side, shift in zip(LEVELS, ("right", "left"), (0.004, -0.004), strict=True):
         ax.axvline(level, color="black", linewidth=0.8, linestyle=":")
-        ax.text(level + shift, 1.01, words, transform=ax.get_xaxis_transform(), fontsize=8, ha=side, va="bottom")
+        ax.text(level + shift, 1.01, words, transform=ax.get_xaxis_transform(), fontsize="small", ha=side, va="bottom")
     ax.axvspan(-1, 0, color="0.95", linewidth=0, zorder=0)
-    ax.text(-0.155, 0.06, "does not separate the classes", fontsize=7.5, color=GREY, ha="center")
+    ax.text(-0.155, 0.06, "does not separate the classes", fontsize="small", color=GREY, ha="center")
     ax.set(xlabel=RATIO, ylabel="least eigenvalue / largest in size", xlim=(-0.32, 0.19), ylim=(-1.08, 0.14))
     return Drawing(
         figure,

@@ -74,7 +74,7 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
             ax.yaxis.set_minor_formatter(NullFormatter())
         beside = OF_THE_PAPER.get((model, data))
         words = f"{NAMES.get(model, model)}, {NAMES.get(data, data)}" + (f"\n(the paper's {beside})" if beside else "")
-        row[0].text(-0.42, 0.5, words, rotation=90, ha="center", va="center", transform=row[0].transAxes, fontsize=9.5)
+        row[0].set_ylabel(f"{words}\n{row[0].get_ylabel()}")
     for top, bottom, (title, *_) in zip(axes[0], axes[-1], PANELS, strict=True):
         top.set_title(title)
         bottom.set_xlabel("epoch (log log scale)")

@@ -110,9 +110,9 @@ def strip(results: Results, frames: dict[str, list[Frame]], rows: dict[str, list
             draw_frame(ax, frame, half, size=0.75)
             ax.set_title(f"epoch {frame.epoch}")
             share = f"{frame.numbers['plane_variance_fraction']:.0%} of variance in {PLANE[len(frame.means)]}"
-            ax.set_xlabel(share, fontsize=7.5)
+            ax.set_xlabel(share, fontsize="small")
         if len(rows) > 1:
-            of_row[0].set_ylabel(trial_name(results, trial), fontsize=8)
+            of_row[0].set_ylabel(trial_name(results, trial), fontsize="small")
     figure.subplots_adjust(wspace=0.06, hspace=0.27, left=0.02, right=0.98, top=1 - 0.25 / height, bottom=0.25 / height)
     classes = max(len(row[0].means) for row in rows.values())
     figure.legend(
@@ -165,7 +165,7 @@ def movie_figures(results: Results, trial: str, frames: Sequence[Frame]) -> Iter
             f"training accuracy {frame.numbers['accuracy']:.1%}",
             f"{frame.numbers['plane_variance_fraction']:.0%} of variance in the classifiers' {PLANE[len(frame.means)]}",
         ]
-        figure.text(0.58, 0.205, "\n".join(told), va="bottom", fontsize=8, color="0.3")
+        figure.text(0.58, 0.205, "\n".join(told), va="bottom", fontsize="small", color="0.3")
         ax = figure.add_axes((0.625, 0.5, 0.36, 0.42))
         for name, (label, colour, line) in CURVES.items():
             ax.plot(epochs, curves[name], color=colour, alpha=0.2, linestyle=line)
@@ -174,15 +174,15 @@ def movie_figures(results: Results, trial: str, frames: Sequence[Frame]) -> Iter
         ax.set(xscale="log", yscale="log")
         for axis in (ax.xaxis, ax.yaxis):  # over less than a decade they would collide
             axis.set_minor_formatter(NullFormatter())
-        ax.set_title("distance from collapse, whole feature space", fontsize=9)
+        ax.set_title("distance from collapse, whole feature space")
         ax.set_xlabel("epoch", labelpad=0)
-        ax.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.19), fontsize=8, labelspacing=0.3)
+        ax.legend(loc="upper left", bbox_to_anchor=(-0.05, -0.19), fontsize="small", labelspacing=0.3)
         figure.legend(
             handles=legend_handles(len(frame.means)),
             loc="lower left",
             bbox_to_anchor=(0.572, 0.0),
             ncols=2,
-            fontsize=8,
+            fontsize="small",
             handletextpad=0.4,
             columnspacing=1.2,
             labelspacing=0.5,

@@ -15,7 +15,7 @@ from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.conjectures import DEPTH_EPS, INTER, INTRA, NCC, effective_depths
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREEN, GREY, ORANGE, PURPLE
-from nc_runner.figures.drawing import Drawing, say
+from nc_runner.figures.drawing import Drawing, colour_bar, say
 from nc_runner.figures.series import plot_over, seeds_phrase
 
 COLUMNS = 4
@@ -98,7 +98,7 @@ def layers_figure(results: Results) -> Drawing:
             label="simplex ETF, −1/(C−1)",
         )
         ax.set(ylim=(-0.4, 1.1))
-        ax.set_title(title(trials, decay), fontsize=9)
+        ax.set_title(title(trials, decay))
     for ax in axes[::COLUMNS]:
         ax.set_ylabel("NCC accuracy, cosine")
     handles, labels = axes[0].get_legend_handles_labels() if axes else ([], [])
@@ -140,7 +140,7 @@ def weight_decay_figure(results: Results) -> Drawing:
     )
     left.set_title("least layer with NCC error ≤ ε")
     if len(fits):
-        left.legend(loc="upper left", bbox_to_anchor=(0, -0.18), ncols=3)
+        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
     else:
         decays = sorted(trials[WEIGHT_DECAY]) or [1e-4, 1e-2]
         left.set_xlim(decays[0] / 1.2, decays[-1] * 1.2)
@@ -155,8 +155,7 @@ def weight_decay_figure(results: Results) -> Drawing:
     right.set_xticks(range(0, gap.shape[1], 2), [str(layer) for layer in gap.columns[::2]])
     right.set(xlabel="layer from the input", ylabel="weight decay λ", title="g = min intra − max inter")
     right.grid(visible=False)
-    figure.colorbar(image, ax=right, label=f"g (simplex ETF: {best:.2f})", extend="min")
-    figure.subplots_adjust(wspace=0.3)
+    colour_bar(right, image, f"g (simplex ETF: {best:.2f})", extend="min")
     return Drawing(
         figure,
         f"Left: effective depth of the trials that fit, {seeds_phrase(trials)}. Right: g of all trials, "
@@ -191,10 +190,11 @@ def sharpening_figure(results: Results) -> Drawing:
                 ax.plot(
                     np.asarray(line.index), line.to_numpy(), color=colormaps["viridis_r"](scale(epoch)), linewidth=1.2
                 )
-        ax.set_title(title(trials, decay), fontsize=9)
+        ax.set_title(title(trials, decay))
     for ax in axes[::COLUMNS]:
         ax.set_ylabel("g = min intra − max inter")
-    figure.colorbar(plt.cm.ScalarMappable(scale, "viridis_r"), ax=axes, label="epoch", fraction=0.02, pad=0.02)
+    if axes:
+        colour_bar(axes[-1], plt.cm.ScalarMappable(scale, "viridis_r"), "epoch")
     return Drawing(
         figure,
         f"Lines: the hidden layers at one epoch each, one panel per weight decay λ, "

@@ -136,7 +136,7 @@ def draw_bounds(ax: Axes, free: pd.DataFrame, classes: int) -> None:
         GAP_LIMITS[0] * 5,
         "bound vacuous\nat any αβ",
         ha="center",
-        fontsize=8,
+        fontsize="small",
         color="0.25",
     )
 
@@ -148,9 +148,9 @@ def draw_nearest(ax: Axes, networks: pd.DataFrame) -> None:
         outline = [withStroke(linewidth=4, foreground="white")]  # free features may be drawn at the same alpha beta
         arrow = {"arrowstyle": "<->", "linewidth": 1.1, "shrinkA": 4, "shrinkB": 0, "path_effects": outline}
         ax.annotate("", xy=(at, low), xytext=(at, high), arrowprops=arrow, zorder=5)
-        text = f"nearest network: {nearest['orders']:.1f} orders of magnitude above"
+        text = f"nearest network:\n{nearest['orders']:.1f} orders of\nmagnitude above"
         box = {"facecolor": VACUOUS, "edgecolor": "none", "pad": 0.8}
-        ax.text(max(at, 5.0) + 0.35, (low * high) ** 0.5, text, va="center", fontsize=8, bbox=box)
+        ax.text(max(at, 5.0) + 0.35, (low * high) ** 0.5, text, va="center", fontsize="small", bbox=box)
 
 
 def reach_figure(results: Results) -> Drawing:
@@ -173,8 +173,7 @@ def reach_figure(results: Results) -> Drawing:
     for norm, colour in shades("YlGnBu", free["norms"]).items():
         reached = free.loc[free["norms"] == norm, "eps"].clip(lower=ROUNDING)
         ax.plot([norm, norm], [reached.max(), reached.min()], color=colour, marker="v", markevery=[1])
-    ax.axhline(ROUNDING, color=GREY, linewidth=0.8, linestyle=":")
-    ax.text(right, ROUNDING / 2, "rounding in float64", ha="right", va="top", fontsize=7.5, color=GREY)
+    ax.axhline(ROUNDING, color=GREY, linewidth=0.8, linestyle=":", label="rounding in float64")
     ax.set(yscale="log", ylim=(floor, 10), xlim=(0, right))
     ax.set(xlabel="αβ, feature norm times weight norm", ylabel="ε = cross-entropy − m(α, β)   (nats)")
     entries = entries_of(ax, networks=False)

@@ -14,7 +14,7 @@ from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.batch_gradient_rank.claims import EPOCHS, SIGMA, TOLERANCE, ranks
 from nc_runner.experiments.zangrando2026.words import DIVERGED, NOTHING, power, setting, values
 from nc_runner.figures import BLUE, ORANGE
-from nc_runner.figures.drawing import Drawing, arrange, say
+from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
 
 TICKS = [1, 3, 10, 30, 100, 300]
@@ -51,7 +51,6 @@ def rank_figure(results: Results) -> Drawing:
         ax.set_title(f"layer {layer}" if layer < depth else f"layer {layer} (output)")
     for ax in axes[-1]:
         ax.set_xlabel("batch size |B|")
-    arrange(figure)
     drawn = next((ax for ax in axes.flat if ax.lines), None)
     if drawn is not None:
         figure.legend(*drawn.get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=3)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.gram_blocks.claims import ACTIVATION
 from nc_runner.experiments.zangrando2026.words import NOTHING, TCV, setting
-from nc_runner.figures.drawing import Drawing, arrange, say
+from nc_runner.figures.drawing import Drawing, say
 
 LARGEST = 1.5  # [choice] times the mean squared norm, where the colours end
 SHARE = (
@@ -62,8 +62,8 @@ def gram_figure(results: Results, activation: str) -> Drawing:
     """Layers by epochs: every Gram matrix of one network, each over its own mean squared norm."""
     trials = shown(results)
     caption = (
-        "Gram matrices of each layer's features (not centred), samples sorted by class. Below each: the share of ‖G‖² "
-        "not constant on class blocks."
+        "Gram matrices of each layer's features (not centred), a row a layer, samples sorted by class. Below each: the "
+        "share of ‖G‖² not constant on class blocks."
     )
     if activation not in trials.index:
         figure, ax = plt.subplots(figsize=(4.6, 2.5))
@@ -88,14 +88,18 @@ def gram_figure(results: Results, activation: str) -> Drawing:
                 interpolation="nearest",
             )
             frame_blocks(ax, len(gram), results.config.data.classes, color="0.5" if signed else "white")
-            ax.set_xlabel(f"{share[layer, epoch]:.2g}", fontsize=7, labelpad=1.5)
-        of_row[0].set_ylabel(layer_name(results, layer))
-    for epoch, ax in zip(epochs, axes[0], strict=True):
-        ax.set_title(f"epoch {epoch:,}", fontsize=8.5)
-    figure.subplots_adjust(left=0.05, right=0.9, bottom=0.2 / height, top=1 - 0.2 / height, wspace=0.06, hspace=0.2)
-    bar = figure.colorbar(image, cax=figure.add_axes((0.92, 0.25, 0.018, 0.5)), extend="both")
-    bar.set_label("⟨z$_i$, z$_j$⟩ / mean ‖z‖²")
+            ax.set_xlabel(short(share[layer, epoch]), fontsize="small", labelpad=1.5)
+        of_row[0].set_ylabel("out" if layer == results.config.model.depth else f"{layer}")
+    for number, (epoch, ax) in enumerate(zip(epochs, axes[0], strict=True)):
+        ax.set_title(f"{' ' if number else 'epoch'}\n{epoch:,}", fontsize="small")
+    label = "⟨z$_i$, z$_j$⟩ / mean ‖z‖²"
+    figure.colorbar(image, ax=list(axes.flat), shrink=0.6, aspect=30, extend="both", label=label)
     return Drawing(figure, caption, gram_notes(results, activation, f"One {activation} network, seed {trial['seed']}"))
+
+
+def short(value: float) -> str:
+    """A number in at most four letters, for room under a small panel."""
+    return f"{value:.2f}" if value >= 0.01 or value == 0 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def gram_notes(results: Results, activation: str, network: str) -> list[str]:
@@ -143,7 +147,6 @@ def over_training(results: Results) -> Drawing:
                 ax.set_yscale("log")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
-    arrange(figure)
     drawn = next((ax for ax in axes[:, 0] if ax.lines), None)
     if drawn is not None:
         figure.legend(*drawn.get_legend_handles_labels(), loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -71,9 +71,9 @@ def write_numbers(ax: Axes, grid: pd.DataFrame, low: float, high: float) -> None
         for column, value in enumerate(values):
             dark = np.log(max(value, low) / low) < 0.55 * np.log(high / low)
             text = f"≤{np.log10(FLOOR):.0f}" if value <= FLOOR else f"{np.log10(value):.1f}"
-            style: dict[str, Any] = {"fontsize": 6.5, "color": "white" if dark else "black"}
-            ax.text(column, row, text.replace("-", "−"), ha="center", va="center", **style)
-    ax.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns], rotation=45, fontsize=7)
+            style: dict[str, Any] = {"fontsize": "small", "color": "white" if dark else "black"}
+            ax.text(column, row, text.replace("-", "−"), ha="center", va="center", gid="number", **style)
+    ax.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
     ax.set_yticks(range(grid.shape[0]), [f"{value:g}" for value in grid.index])
 
 
@@ -121,4 +121,6 @@ def draw_pairs(ax: Axes, table: pd.DataFrame, x: pd.Series) -> None:
     ax.set(xscale="log", yscale="log")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     if (x == LEAST_X).any():
-        ax.text(LEAST_X, 1.02, f"{LEAST_X:g} or less", ha="center", fontsize=7.5, transform=ax.get_xaxis_transform())
+        ax.text(
+            LEAST_X, 1.02, f"{LEAST_X:g} or less", ha="center", fontsize="small", transform=ax.get_xaxis_transform()
+        )

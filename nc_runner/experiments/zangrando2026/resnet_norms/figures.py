@@ -14,7 +14,7 @@ from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.resnet_norms.claims import ACTIVATION, FIRST, predicted
 from nc_runner.experiments.zangrando2026.words import DIVERGED, NOTHING, setting
 from nc_runner.figures import ORANGE, PURPLE
-from nc_runner.figures.drawing import Drawing, arrange, say
+from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
 
 Names = dict[int, tuple[str, Any]]
@@ -46,7 +46,6 @@ def figures(results: Results) -> dict[str, Drawing]:
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
         ax.set_ylim(bottom=0)  # after all lines: it also fixes the upper end, which has to show them all
-    arrange(figure)
     solid = [mpl.lines.Line2D([], [], color=colour, label=name) for name, colour in names.values()]
     dashed = [
         mpl.lines.Line2D([], [], color=colour, linestyle="--", label=f"optimum, {name}")

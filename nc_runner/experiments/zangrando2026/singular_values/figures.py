@@ -14,7 +14,7 @@ from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.singular_values.claims import ACTIVATION, FIRST, compared, spectra
 from nc_runner.experiments.zangrando2026.words import DIVERGED, NOTHING, power, setting
 from nc_runner.figures import BLUE, GREEN, ORANGE
-from nc_runner.figures.drawing import Drawing, arrange, say
+from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
 
 PREDICTED = (
@@ -52,9 +52,7 @@ def spectra_figure(results: Results) -> Drawing:
     for first, ax in zip(firsts, axes[0], strict=True):
         ax.set_title(f"δ = {first / config.train.weight_decay:g}")
     for ax in axes[-1]:
-        ax.set(xlim=(0.5, count + 0.5), ylim=(0, None))
-    arrange(figure)
-    figure.supxlabel("number of the singular value", fontsize=9, y=0, va="top")
+        ax.set(xlim=(0.5, count + 0.5), ylim=(0, None), xlabel="number of the value")
     handles = [mpl.lines.Line2D([], [], color=c, label=f"layer {n}") for n, c in enumerate(colours, 1)]
     for colour, words in ((colours[0], "predicted, layer 1"), ("black", "predicted, other layers")):
         circle: dict[str, Any] = {

@@ -1,0 +1,114 @@
+"""Figures of any width: no wider than asked for, every panel there, words wrapped and not shrunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from overlap import faults
+
+from nc_runner.figures.fit import fit
+from nc_runner.figures.look import rescale, styled
+
+WORDS = (
+    "Points: trained networks, mean and min-max band over 3 seeds. Cosines of uncentred features, self pairs included."
+)
+
+
+@pytest.fixture(autouse=True)
+def _styled() -> Iterator[None]:
+    with styled(width=3.3):
+        yield
+    plt.close("all")
+
+
+def panels(count: int, rows: int = 1) -> Figure:
+    """Panels in rows, with a title over each column and one legend above them all."""
+    figure, axes = plt.subplots(rows, count, figsize=(3.2 * count, 3.0 * rows), squeeze=False, sharex=rows > 1)
+    for number, ax in enumerate(axes.flat):
+        ax.plot([1e-4, 1e-2], [number, number + 1], marker="o", label="a line with a long name")
+        ax.plot([1e-4, 1e-2], [number + 1, number], marker="s", label="another of them")
+    for number, ax in enumerate(axes[0]):
+        ax.set_title(f"a title that is wider than its panel, {number}")
+    for ax in axes[-1]:
+        ax.set_xlabel("weight decay of the whole network")
+    axes[0, 0].set_ylabel("condition number of the class means")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    return figure
+
+
+@pytest.mark.parametrize("width", [3.3, 6.75])
+@pytest.mark.parametrize(("count", "rows"), [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (4, 2)])
+def test_a_figure_has_its_width_and_nothing_in_it_is_lost(count: int, rows: int, width: float) -> None:
+    figure = panels(count, rows)
+    sizes = {text.get_fontsize() for ax in figure.axes for text in (ax.title, ax.xaxis.label)}
+    assert fit(figure, width, WORDS) == (1 if width > 6 else 2)
+    assert figure.get_figwidth() == width
+    assert faults(figure, whole=True) == []
+    assert {text.get_fontsize() for ax in figure.axes for text in (ax.title, ax.xaxis.label)} == sizes
+    assert len(figure.axes) == count * rows
+    assert min(ax.get_position().width for ax in figure.axes) * width > 0.6
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    (text,) = (own for own in figure.texts if own.get_gid() == "caption")
+    assert text.get_text().replace("\n", " ") == WORDS
+    lowest = min(ax.get_tightbbox(renderer).y0 for ax in figure.axes)
+    assert text.get_window_extent(renderer).y1 <= lowest
+
+
+def test_columns_that_belong_together_stay_so() -> None:
+    figure = panels(4, rows=2)
+    top, bottom = figure.axes[:4], figure.axes[4:]
+    fit(figure, 3.3)
+    for over, under in zip(top, bottom, strict=True):
+        assert over.get_position().x0 == pytest.approx(under.get_position().x0)
+        assert under.get_xlabel()
+        assert not over.get_xlabel()
+    assert top[0].get_position().y0 > bottom[0].get_position().y1 > top[2].get_position().y1
+
+
+def test_no_caption_is_no_text() -> None:
+    figure = panels(2)
+    assert fit(figure, 6.75) == 0
+    assert not figure.texts
+
+
+def test_a_log_axis_shows_its_points_and_one_with_zeros_stays() -> None:
+    figure, (one, other) = plt.subplots(1, 2)
+    one.plot([1e-4, 3e-4, 1e-2], [1, 2, 3])
+    one.axhline(2)
+    one.set_xlim(0, 0.02)
+    other.plot([0, 1], [1, 2])
+    rescale(figure, "log")
+    assert (one.get_xscale(), other.get_xscale()) == ("log", "linear")
+    assert one.get_xlim()[0] < 1e-4 < 1e-2 < one.get_xlim()[1]
+    rescale(figure, "symlog")
+    assert (one.get_xscale(), other.get_xscale()) == ("symlog", "symlog")
+    assert np.isfinite(other.get_xlim()).all()
+
+
+def test_ticks_that_would_touch_are_thinned_and_none_moves() -> None:
+    figure, ax = plt.subplots(figsize=(8, 3))
+    ax.plot(range(12))
+    ax.set_xticks(range(12), [f"{10**-n:.0e} per cent" for n in range(12)])
+    fit(figure, 3.3)
+    ticks = dict(zip(ax.get_xticks(), (label.get_text() for label in ax.get_xticklabels()), strict=True))
+    kept = {at: text for at, text in ticks.items() if text}
+    assert 1 < len(kept) < 12
+    assert all(text == f"{10**-at:.0e} per cent" for at, text in kept.items())
+
+
+def test_the_checker_sees_words_on_each_other_cut_off_and_small() -> None:
+    figure, ax = plt.subplots(figsize=(2, 2))
+    ax.set(xticks=[], yticks=[])
+    assert faults(figure, whole=True) == []
+    ax.text(0.5, 0.5, "one")
+    ax.text(0.52, 0.5, "two")
+    ax.text(0.9, 0.1, "beyond the edge")
+    ax.text(0.1, 0.8, "tiny", fontsize=5)
+    said = " ".join(faults(figure, whole=True))
+    for fault in ("'one' and 'two' overlap", "'beyond the edge' is cut off", "'tiny' is of 5.0 pt"):
+        assert fault in said
