@@ -79,6 +79,8 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
         for column, ax in enumerate(row):
             for twin in ax._twinned_axes.get_siblings(ax):  # type: ignore[attr-defined]
                 twin.set_subplotspec(spec[number, column])
+            if ax.get_aspect() != "auto":
+                ax.set_anchor("W")  # so that its labels stay where they are, however high it gets
     top, bottom = (sum(band.height + PAD for band in bands) for bands in (above, below))
     loosen_axes_legends(figure)
     around = top + bottom + AROUND * len(places)

@@ -31,7 +31,7 @@ def panels(count: int, rows: int = 1) -> Figure:
     figure, axes = plt.subplots(rows, count, figsize=(3.2 * count, 3.0 * rows), squeeze=False, sharex=rows > 1)
     for number, ax in enumerate(axes.flat):
         ax.plot([1e-4, 1e-2], [number, number + 1], marker="o", label="a line with a long name")
-        ax.plot([1e-4, 1e-2], [number + 1, number], marker="s", label="another of them")
+        ax.plot([1e-4, 1e-2], [number + 1, number], marker="s", label="another of them, of no less long a name")
     for number, ax in enumerate(axes[0]):
         ax.set_title(f"a title that is wider than its panel, {number}")
     for ax in axes[-1]:

@@ -19,7 +19,7 @@ from nc_runner.run.judge import draw_and_judge
 from nc_runner.run.replot import plot
 from nc_runner.run.results import read_config, read_results
 
-WIDE = {"model.width": 200, "train.epochs": 150, "data.samples": 2000}
+WIDE = {"scale.name": "quick", "model.width": 200, "train.epochs": 150, "data.samples": 2000}
 
 
 def changed(run: Path, to: Path, name: str, keys: dict[str, object] | None = None) -> RunFolder:
@@ -89,6 +89,7 @@ def test_claims_are_of_the_trials_that_are_drawn(three: list[RunFolder], tmp_pat
     claims = target.read_json("claims.json")
     found = parts(results)
     assert [part.results.trials["seed"].nunique() for part in found] == [2, 1]
+    assert [part.results.config.scale.name for part in found] == ["smoke", "quick"]
     assert {claim["of"] for claim in claims} == {part.said for part in found}
     assert len(claims) == 2 * len({claim["id"] for claim in claims})
     drawn = {path.stem for path in (target.path / "figures").glob("*.png")}

@@ -64,7 +64,7 @@ def cosine_figure(results: Results, convention: str) -> Drawing:
         ax.set(title=PANELS[norm], xlabel=f"weight decay λ\n{discarded_note(discarded)}", ylim=(-0.42, 1.12))
         largest = max(kept[WEIGHT_DECAY].max() if len(kept) else 0.0, 1e-3)
         ax.set_xlim(-0.03 * largest, 1.04 * largest)  # markers at either end are whole
-        ax.ticklabel_format(axis="x", style="sci", scilimits=(-3, -3), useMathText=True)
+        ax.ticklabel_format(axis="x", style="plain")
         if kept.empty:
             say(ax, words.none_fits(config))
     axes[0, 0].set_ylabel("cosine similarity")
