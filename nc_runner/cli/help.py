@@ -14,7 +14,7 @@ Run an experiment: key=value, by Hydra
   nc-run experiment=bn_wd_sweep scale=quick     a figure's shape, in a minute
   nc-run experiment=bn_wd_sweep                 at the paper's own sizes
   nc-run experiment=bn_wd_sweep seeds=5 model.width=300        any key below
-  nc-run experiment=bn_wd_sweep train.weight_decay=[1e-3,2e-3]  a list: an axis of the grid
+  nc-run experiment=bn_wd_sweep model.width=[100,200]          a list: an axis
   nc-run -m experiment=bn_wd_sweep train.epochs=100,300        one job per value
 
 Act on what is there: a plain word

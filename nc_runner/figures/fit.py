@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.transforms import Bbox
 
 from nc_runner.figures.bands import Band, bands_of, caption_band, loosen_axes_legends, place_axes_legends
 from nc_runner.figures.drawing import give_limits
@@ -85,7 +86,7 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
     loosen_axes_legends(figure)
     around = top + bottom + AROUND * len(places)
     for attempt in range(ATTEMPTS):  # what titles and labels take is known once they are there
-        total = sum(wanted) + around
+        total = round(sum(wanted) + around, 3)
         figure.set_size_inches(width, total)
         if not lay_out(figure, top / total, bottom / total):
             return False
@@ -180,12 +181,19 @@ def share_labels(grid: Grid, places: list[tuple[int, list[Axes]]]) -> None:
 
 
 def lay_out(figure: Figure, top: float, bottom: float) -> bool:
-    """Give the panels what the bands leave, so that no label covers another; whether there was room."""
+    """Give the panels what the bands leave, so that no label covers another; whether there was room.
+
+    Places are rounded: the solver's last digits differ from one call to the next, and figures are to be the same bytes.
+    """
     figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - top - bottom), w_pad=PAD, h_pad=PAD)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for ax in figure.axes:
+        place = ax.get_position(original=True)
+        ax._set_position(Bbox(place.get_points().round(5)), which="original")  # type: ignore[attr-defined]
+        ax.apply_aspect()
     return not any("constrained_layout" in str(warning.message) for warning in said)
 
 

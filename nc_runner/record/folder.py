@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import json
 import math
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nc_runner.errors import UserError
+from nc_runner.record.drawings import write_drawing
 from nc_runner.record.files import make, write_atomically, write_tensors, write_text
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nc_runner.figures.drawing import Drawing
-
-# Neither names the time or the program's version, so that drawing again gives the same file.
-UNDATED: dict[str, dict[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
 
 METRIC_COLUMNS = ["trial", "epoch", "layer", "metric", "value"]
 
@@ -208,19 +205,17 @@ class RunFolder:
         """The last checkpoint of a stack, or None."""
         from safetensors import safe_open
 
-        path = self._checkpoint(stack)
-        if not path.exists():
+        if not (path := self._checkpoint(stack)).exists():
             return None
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             return tensors, json.loads(file.metadata()["record"])
 
     def steps_done(self, stack: str) -> int:
-        """The steps of a stack at its last checkpoint, read without its tensors; 0 without one."""
+        """The steps of a stack at its last checkpoint; 0 without one."""
         from safetensors import safe_open
 
-        path = self._checkpoint(stack)
-        if not path.exists():
+        if not (path := self._checkpoint(stack)).exists():
             return 0
         with safe_open(path, framework="pt") as file:
             return int(json.loads(file.metadata()["record"])["step"])
@@ -231,22 +226,6 @@ class RunFolder:
 
     def _checkpoint(self, stack: str) -> Path:
         return self.path / "checkpoints" / f"{stack}.safetensors"
-
-
-def write_drawing(folder: Path, name: str, drawing: Drawing, formats: Sequence[str]) -> None:
-    """Write a figure in each format, and its caption and notes, into a folder that is made where there is none.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); allowed is where a folder can be.") from error
-    for suffix in formats:
-        save = functools.partial(drawing.figure.savefig, metadata=UNDATED[suffix])
-        write_atomically(folder / f"{name}.{suffix}", save)
-    write_text(folder / f"{name}.md", drawing.markdown(name))
 
 
 def _finite(content: Any) -> Any:

@@ -21,7 +21,8 @@ from nc_runner.figures.drawing import Drawing
 from nc_runner.figures.fit import fit
 from nc_runner.figures.look import rescale, styled
 from nc_runner.figures.movie import images
-from nc_runner.record.folder import RunFolder, write_drawing
+from nc_runner.record.drawings import write_drawing
+from nc_runner.record.folder import RunFolder
 from nc_runner.run.alike import parts
 from nc_runner.run.over_key import over_key
 from nc_runner.run.undefined import drawable

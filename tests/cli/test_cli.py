@@ -35,7 +35,10 @@ MISTAKES = {
     ),
     "batch of 0": (["experiment=bn_wd_sweep", "train.batch_size=0"], ["train.batch_size=0", "at least 1"]),
     "wrong type": (["experiment=bn_wd_sweep", "train.epochs=many"], ["train.epochs=many", "a whole number"]),
-    "wrong choice": (["experiment=bn_wd_sweep", "model.norm=sideways"], ["model.norm=sideways", "affine, plain, none"]),
+    "wrong choice": (
+        ["experiment=bn_wd_sweep", "model.norm=sideways"],
+        ["model.norm=sideways", "affine, plain, layer, none"],
+    ),
     "no seeds": (["experiment=bn_wd_sweep", "seeds=[]"], ["seeds=[]", "list of distinct"]),
     "not key=value": (["experiment=bn_wd_sweep", "quick"], ["quick"]),
     "unknown word": (["xyz"], ["xyz", "list, plot, claims, resume, cache, cite"]),

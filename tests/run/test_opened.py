@@ -45,14 +45,14 @@ def test_layers_are_those_measured(smoke_run) -> None:
 
 
 def test_a_merge_and_a_multirun_open_too_and_have_their_metrics_as_a_file(cli: Cli, tmp_path: Path) -> None:
-    done = cli("-m", *WORDS, "train.epochs=2,3", "hydra.sweep.dir=swept")
+    done = cli("-m", *WORDS, "seeds=[3],[4]", "hydra.sweep.dir=swept")
     assert done.returncode == 0, done.stderr
     jobs = sorted(path.parent for path in (tmp_path / "swept").rglob(".hydra"))
     assert cli("plot", *map(str, jobs)).returncode == 0
     (merged,) = (tmp_path / "outputs" / "bn_wd_sweep").glob("*_merged")
     for top in (tmp_path / "swept", merged):
         run = nc_runner.open_run(top)
-        assert sorted(run.trials["train.epochs"]) == [2, 3]
+        assert sorted(run.trials["seed"]) == [3, 4]
         assert set(run.metrics["trial"]) == set(run.trials["id"])
         pd.testing.assert_frame_equal(pd.read_parquet(top / "metrics.parquet"), run.metrics)
         assert len(run.claims) > 3
