@@ -122,7 +122,7 @@ Several folders that differ in another key are refused, with what to type.
   format=pdf,svg   of png, pdf, svg. PDF has its fonts embedded (TrueType), SVG
                    its letters as outlines
   by=KEY,KEY       figures and claims for each value of these keys
-  x=KEY            one more figure, over_KEY: metrics over any varied key, or the
+  x=KEY            one more figure, over_KEY: metrics over a varied key, or the
                    seed; a line a value of the other keys
   metrics=A,B      what that figure shows; the experiment's headline by default
   xscale=log       of all horizontal axes: linear, log, symlog. An axis with

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.transforms import Bbox
 
 from nc_runner.figures.bands import Band, bands_of, caption_band, loosen_axes_legends, place_axes_legends
 from nc_runner.figures.drawing import give_limits
@@ -85,7 +86,7 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
     loosen_axes_legends(figure)
     around = top + bottom + AROUND * len(places)
     for attempt in range(ATTEMPTS):  # what titles and labels take is known once they are there
-        total = sum(wanted) + around
+        total = round(sum(wanted) + around, 3)
         figure.set_size_inches(width, total)
         if not lay_out(figure, top / total, bottom / total):
             return False
@@ -186,6 +187,10 @@ def lay_out(figure: Figure, top: float, bottom: float) -> bool:
         warnings.simplefilter("always")
         figure.draw_without_rendering()
     figure.set_layout_engine("none")
+    for (
+        ax
+    ) in figure.axes:  # the engine's last bits differ from time to time, and the same figure is to be the same file
+        ax._set_position(Bbox(ax.get_position(original=True).get_points().round(6)))  # type: ignore[attr-defined]
     return not any("constrained_layout" in str(warning.message) for warning in said)
 
 

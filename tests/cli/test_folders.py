@@ -37,7 +37,11 @@ def test_two_sets_of_one_name_are_two(cli: Cli, tmp_path: Path) -> None:
         (tmp_path / name / "pics" / "class 0" / "0.png").unlink()
         Image.new("L", (6, 6), 99 + offset * 20).save(tmp_path / name / "pics" / "class 0" / "0.png")
         assert cli(*IMAGES, f"data.path={name}/pics", f"hydra.run.dir=run{name}").returncode == 0
-    assert cli("plot", "runA", "runB").returncode == 0
+    refused = cli("plot", "runA", "runB")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "by=data.path" in refused.stderr
+    assert not (tmp_path / "outputs").exists()
+    assert cli("plot", "runA", "runB", "by=data.path").returncode == 0
     (merged,) = (tmp_path / "outputs" / "linear_head_depth").iterdir()
     trials = pd.read_csv(merged / "trials.csv")
     assert len(trials) == trials["id"].nunique() == 2

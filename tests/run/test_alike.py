@@ -105,7 +105,7 @@ def test_one_run_that_varies_a_key_no_figure_shows_is_parted_by_it(cli: Cli, tmp
     figures = tmp_path / "run" / "figures"
     names = {path.stem for path in figures.glob("*.svg")}
     assert {"figure_3_1_width_8", "figure_3_1_width_12", "over_width"} <= names
-    assert "width 8," in (figures / "figure_3_1_width_8.md").read_text()
+    assert "width 8." in (figures / "figure_3_1_width_8.md").read_text()
     assert {claim["of"] for claim in json.loads((tmp_path / "run" / "claims.json").read_text())} == {
         "model.width = 8", "model.width = 12",
     }  # fmt: skip
