@@ -40,6 +40,8 @@ def told(claim: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A claim's lines by their names; of an older version's claims.json as much as it has."""
     kinds = {"derived": " [derived from the paper]", "ours": " [ours]"}
     yield "statement", claim["statement"] + kinds.get(claim.get("kind", ""), "")
+    if claim.get("of"):
+        yield "of", claim["of"]
     if claim.get("source"):
         yield "source", claim["source"]
     yield "rule", claim["expected"]
