@@ -232,7 +232,7 @@ def test_gram_matrices_are_drawn_over_their_mean_squared_norm_with_the_share_bel
     gram = np.array([[10 * min(i, j) + max(i, j) for j in range(6)] for i in range(6)])
     for name, least in (("figure_5_relu", 0), ("figure_5_linear", -1.5)):
         *panels, bar = drawings[name].figure.axes
-        assert [panel.get_xlabel() for panel in panels] == ["0.2", "0.03", "0.2", "0.0001"]
+        assert [panel.get_xlabel() for panel in panels] == ["0.20", "0.03", "0.20", "1e-4"]
         assert [panel.get_title() for panel in panels[:2]] == ["epoch 1", "epoch 100"]
         assert [panel.get_ylabel() for panel in panels[::2]] == ["layer 1", "output"]
         for panel in panels:
@@ -240,7 +240,7 @@ def test_gram_matrices_are_drawn_over_their_mean_squared_norm_with_the_share_bel
             assert panel.images[0].get_clim() == (least, 1.5)
         assert bar.get_ylabel() == "⟨z$_i$, z$_j$⟩ / mean ‖z‖²"
     for drawing in drawings.values():
-        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, 6.75, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
 
 
@@ -255,7 +255,7 @@ def test_measures_of_every_layer_are_plotted_against_epochs():
                 assert line.get_xdata().tolist() == [1, 100]
                 assert line.get_ydata().tolist() == [start, end]
     for drawing in drawings.values():
-        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, 6.75, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
 
 
@@ -266,5 +266,5 @@ def test_nothing_to_draw_is_said():
         said = [ax.texts[0].get_text() for ax in drawing.figure.axes]
         assert len(said) == (6 if name == "over_training" else 1)
         assert all(words.startswith("no finished network") for words in said)
-        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+        assert fit(drawing.figure, 6.75, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
