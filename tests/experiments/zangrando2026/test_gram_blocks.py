@@ -232,7 +232,7 @@ def test_gram_matrices_are_drawn_over_their_mean_squared_norm_with_the_share_bel
     gram = np.array([[10 * min(i, j) + max(i, j) for j in range(6)] for i in range(6)])
     for name, least in (("figure_5_relu", 0), ("figure_5_linear", -1.5)):
         *panels, bar = drawings[name].figure.axes
-        assert [panel.get_xlabel() for panel in panels] == ["0.2", "0.03", "0.2", "1e-4"]
+        assert [panel.get_xlabel() for panel in panels] == ["0.2", "0.03", "0.2", "0.0001"]
         assert [panel.get_title() for panel in panels[:2]] == ["epoch 1", "epoch 100"]
         assert [panel.get_ylabel() for panel in panels[::2]] == ["layer 1", "output"]
         for panel in panels:

@@ -62,8 +62,8 @@ def gram_figure(results: Results, activation: str) -> Drawing:
     """Layers by epochs: every Gram matrix of one network, each over its own mean squared norm."""
     trials = shown(results)
     caption = (
-        "Gram matrices of features (not centred), a row a layer. Below each: the share of ‖G‖² not constant on class "
-        "blocks."
+        "Gram matrices of each layer's features (not centred), a row a layer, samples sorted by class. Below each: the "
+        "share of ‖G‖² not constant on class blocks."
     )
     if activation not in trials.index:
         figure, ax = plt.subplots(figsize=(4.6, 2.5))
@@ -99,16 +99,14 @@ def gram_figure(results: Results, activation: str) -> Drawing:
 
 def short(value: float) -> str:
     """A number in at most four letters, for room under a small panel."""
-    if value >= 0.01 or value == 0:
-        return f"{value:.2g}" if value >= 0.1 else f"{value:.1g}"
-    return f"{value:.0e}".replace("e-0", "e-")
+    return f"{value:.2f}" if value >= 0.01 or value == 0 else f"{value:.0e}".replace("e-0", "e-")
 
 
 def gram_notes(results: Results, activation: str, network: str) -> list[str]:
     """Definitions, and the setting of the networks of one activation."""
     alike = dataclasses.replace(results, trials=results.trials[results.trials[ACTIVATION] == activation])
     return [
-        f"{network}. Samples are sorted by class.",
+        f"{network}.",
         "Features: the layer's outputs after its activation.",
         f"Colours: each panel is divided by its own mean squared feature norm, so one scale serves all; it ends at "
         f"{LARGEST:g} (our choice). Thin lines part the classes.",
