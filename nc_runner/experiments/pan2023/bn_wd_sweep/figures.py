@@ -59,8 +59,8 @@ def cosine_figure(results: Results, convention: str) -> Drawing:
         for metric, label, colour, marker in CURVES:
             plot_over(ax, kept, WEIGHT_DECAY, f"{metric}_{convention}", color=colour, marker=marker, label=label)
         etf: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1, "zorder": 1.6}
-        ax.axhline(1, **etf)
         ax.axhline(ideal, label=f"simplex ETF: 1 and −1/(C−1) = −{-ideal:.2f}", **etf)
+        ax.axhline(1, **etf)
         ax.set(title=PANELS[norm], xlabel=f"weight decay λ\n{discarded_note(discarded)}", ylim=(-0.42, 1.12))
         largest = max(kept[WEIGHT_DECAY].max() if len(kept) else 0.0, 1e-3)
         ax.set_xlim(-0.03 * largest, 1.04 * largest)  # markers at either end are whole
