@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from safetensors import safe_open
@@ -69,6 +70,13 @@ def _denormals() -> Iterator[None]:
     """A test that trains in this process flushes denormals; others, and Hypothesis itself, count on them."""
     yield
     torch.set_flush_denormal(False)
+
+
+@pytest.fixture(autouse=True)
+def _figures() -> Iterator[None]:
+    """A figure left open by a test that failed is no other test's warning."""
+    yield
+    plt.close("all")
 
 
 def smoke_overrides(experiment: str) -> list[str]:

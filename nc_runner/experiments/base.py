@@ -25,7 +25,7 @@ Measurement = tuple[int | None, str, Tensor]
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured.
+    """What was measured. The tables are not to be changed: wide ones made of them are kept.
 
     Attributes:
         config: that of the run; where runs are put together, what all these trials share.
@@ -38,6 +38,13 @@ class Results:
     trials: pd.DataFrame
     metrics: pd.DataFrame
     configs: Mapping[str, Config] = field(default_factory=dict)
+    _made: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def _once(self, make: Callable[[], pd.DataFrame], *name: str) -> pd.DataFrame:
+        """A table of its own for each caller: a dozen claims ask for the same one, and pivoting is slow."""
+        if name not in self._made:
+            self._made[name] = make()
+        return self._made[name].copy()
 
     @property
     def varied(self) -> list[str]:
@@ -61,6 +68,9 @@ class Results:
 
     def final(self) -> pd.DataFrame:
         """One row a finished trial: the columns of ``trials`` and each metric of its last epoch at its last layer."""
+        return self._once(self._final, "final")
+
+    def _final(self) -> pd.DataFrame:
         tidy = self.metrics.sort_values(["epoch", "layer"], kind="stable", na_position="first")
         last = tidy.groupby(["trial", "metric"], sort=False)["value"].last().unstack("metric")
         known = [column for column in self.trials.columns if column not in last.columns]
@@ -69,6 +79,9 @@ class Results:
 
     def by_epoch(self) -> pd.DataFrame:
         """One row a finished trial and epoch: the columns of ``trials``, ``epoch``, each metric at its last layer."""
+        return self._once(self._by_epoch, "by_epoch")
+
+    def _by_epoch(self) -> pd.DataFrame:
         tidy = self.metrics.sort_values("layer", kind="stable", na_position="first")
         wide = tidy.groupby(["trial", "epoch", "metric"], sort=False)["value"].last().unstack("metric").reset_index()
         known = [column for column in self.trials.columns if column not in wide.columns]
@@ -78,6 +91,9 @@ class Results:
 
     def by_layer(self, *metrics: str) -> pd.DataFrame:
         """One row a finished trial, epoch and layer: the columns of ``trials``, ``epoch``, ``layer``, each metric."""
+        return self._once(lambda: self._by_layer(*metrics), "by_layer", *metrics)
+
+    def _by_layer(self, *metrics: str) -> pd.DataFrame:
         chosen = self.metrics[self.metrics["metric"].isin(metrics)].dropna(subset="layer")
         wide = chosen.set_index(["trial", "epoch", "layer", "metric"])["value"].unstack("metric").reset_index()
         kept = self.trials[self.trials["status"] != "unfinished"].drop(columns=["epochs", *metrics], errors="ignore")

@@ -103,8 +103,9 @@ def is_under(ax: Axes, legend: Legend) -> bool:
     return ax.axison and bool(legend.get_bbox_to_anchor().transformed(ax.transAxes.inverted()).y1 < 0)
 
 
-def place_axes_legends(figure: Figure) -> None:
-    """A legend under its own panel stands right under its labels, no wider than the panel with them."""
+def place_axes_legends(figure: Figure) -> bool:
+    """A legend under its own panel stands right under its labels, no wider than the panel; whether there is one."""
+    found = False
     for ax in figure.axes:
         legend = ax.get_legend()
         if legend is None or not is_under(ax, legend):
@@ -115,3 +116,5 @@ def place_axes_legends(figure: Figure) -> None:
         transform = ax.transAxes + ScaledTranslation(0, -depth - 0.04, figure.dpi_scale_trans)
         where = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": transform}
         fitted(ax, legend, box.width / figure.dpi + 0.3, **where)
+        found = True
+    return found

@@ -25,6 +25,7 @@ FILLED = 0.8  # of a column's width, what a panel takes without its labels
 FLAT = 0.7  # times as high where one panel stands under another over the whole width
 AROUND = 0.75  # inches that titles and labels of a row take, at first
 ATTEMPTS = 4  # to find the height; labels of pictures move with their sizes
+SETTLED = 0.003  # inches by which another attempt may still change the height
 PAD = 0.04  # inches around everything
 
 
@@ -91,10 +92,10 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
         if not lay_out(figure, top / total, bottom / total):
             return False
         if attempt < ATTEMPTS - 1:
-            wrap_labels([ax for _, row in places for ax in row])
-            place_axes_legends(figure)
-        if not lay_out(figure, top / total, bottom / total):
-            return False
+            wrapped = wrap_labels([ax for _, row in places for ax in row])
+            moved = place_axes_legends(figure)
+            if (wrapped or moved) and not lay_out(figure, top / total, bottom / total):
+                return False
         given = sum(max(ax.get_position(original=True).height for ax in row) for _, row in places) * total
         around = max(total - given, top + bottom)
         for number, (_, row) in enumerate(places):  # a picture is no higher than its shape lets it be
@@ -102,6 +103,8 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
                 # A little more, so that its width decides: else its labels move with each attempt.
                 wanted[number] = min(wanted[number], 1.06 * max(tallest(ax) for ax in row))
         spec.set_height_ratios(wanted)
+        if abs(sum(wanted) + around - total) < SETTLED:
+            break
     return True
 
 
@@ -188,7 +191,7 @@ def lay_out(figure: Figure, top: float, bottom: float) -> bool:
     figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - top - bottom), w_pad=PAD, h_pad=PAD)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        figure.draw_without_rendering()
+        figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
     figure.set_layout_engine("none")
     for ax in figure.axes:
         place = ax.get_position(original=True)

@@ -20,7 +20,8 @@ APART = 0.25  # of a letter's height, between neighbouring tick labels
 
 def renderer_of(figure: Figure) -> RendererAgg:
     """What measures text."""
-    renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()
+    canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
+    renderer: RendererAgg = canvas.get_renderer()  # type: ignore[no-untyped-call]
     return renderer
 
 
@@ -55,15 +56,23 @@ def wrap_to(text: Text, inches: float, *, upright: bool = False) -> None:
             return
 
 
-def wrap_labels(axes: Iterable[Axes]) -> None:
-    """Titles and labels no longer than the side of the panel that they stand at."""
-    for ax in axes:
+def wrap_labels(axes: Iterable[Axes]) -> bool:
+    """Titles and labels no longer than the side of the panel that they stand at; whether one was too long."""
+    panels = list(axes)
+    before = [words_at(ax) for ax in panels]
+    for ax in panels:
         figure = ax.get_figure()
         box, (width, height) = ax.get_position(), figure.get_size_inches()  # type: ignore[union-attr]
         for text in (ax.title, ax.xaxis.label, *(own for own in ax.texts if own.get_transform() == ax.transAxes)):
             wrap_to(text, box.width * width + BEYOND)
         wrap_to(ax.yaxis.label, box.height * height + BEYOND, upright=True)
         drop_crowded(ax)
+    return before != [words_at(ax) for ax in panels]
+
+
+def words_at(ax: Axes) -> list[str]:
+    """What stands in a panel and at its sides."""
+    return [text.get_text() for text in (ax.title, ax.xaxis.label, ax.yaxis.label, *ax.texts)]
 
 
 def drop_crowded(ax: Axes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -82,8 +82,9 @@ def results(name: str, smoke_run: Callable[[str], Path]) -> Results:
 class Nowhere:
     """A run folder that keeps nothing; what it is given has been drawn once, for its caption."""
 
-    def write_drawing(self, name: str, drawing: Drawing) -> None:
+    def write_drawing(self, name: str, drawing: Drawing, formats: Sequence[str]) -> None:
         assert drawing.figure.texts
+        assert formats
 
     def write_movie(self, name: str, frames: list[Image.Image]) -> None:
         assert frames

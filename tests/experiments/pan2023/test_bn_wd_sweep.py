@@ -263,7 +263,7 @@ def test_the_lines_are_the_cosines_of_the_trials_that_fit(name: str, convention:
             assert line.get_ydata().tolist() == kept[f"{metric}_{convention}"].tolist()
         assert ax.get_lines()[2].get_ydata() == [-1 / 3, -1 / 3]  # dashed
     assert len(panels[2].get_lines()[0].get_xdata()) == 6
-    assert "λ = 0.007: 0.9000\nλ = 0.01: 0.9000" in panels[2].texts[0].get_text()
+    assert "λ = 0.007: 0.9000\nλ = 0.01: 0.9000" in panels[2].get_xlabel()
 
 
 def test_several_seeds_are_a_mean_and_a_band(draw: Draw) -> None:
@@ -291,16 +291,16 @@ def test_points_are_the_networks_and_lines_the_closed_form(draw: Draw) -> None:
     ):
         assert drawn[label].get_xdata().tolist() == list(DECAYS)
         assert drawn[label].get_ydata().tolist() == values.tolist()
-    decay = np.asarray(drawn["affine, optimum"].get_xdata())
-    np.testing.assert_allclose(drawn["affine, optimum"].get_ydata(), 1.5 * np.log(2 / decay - 3))
-    loss = {line.get_label(): np.asarray(line.get_ydata()) for line in losses.get_lines()}
-    assert loss["affine"].tolist() == affine["loss"].tolist()
-    assert set(loss["plain"]) == {0.25}
-    np.testing.assert_allclose(loss["affine, optimum"], -np.log(1 - 1.5 * decay))
+    decay = np.asarray(drawn["affine: least loss + penalty"].get_xdata())
+    np.testing.assert_allclose(drawn["affine: least loss + penalty"].get_ydata(), 1.5 * np.log(2 / decay - 3))
+    affine_loss, plain_loss, affine_least, plain_least = (np.asarray(line.get_ydata()) for line in losses.get_lines())
+    assert affine_loss.tolist() == affine["loss"].tolist()
+    assert set(plain_loss) == {0.25}
+    np.testing.assert_allclose(affine_least, -np.log(1 - 1.5 * decay))
     # Of plain BatchNorm: the gap z from the loss solves the equation of the notes, and gives the norm.
-    gap = -np.log(np.expm1(loss["plain, optimum"]) / 3)
+    gap = -np.log(np.expm1(plain_least) / 3)
     np.testing.assert_allclose(1 / (np.exp(gap) + 3), decay * 3 * gap / (4 * 200))
-    np.testing.assert_allclose(drawn["plain, optimum"].get_ydata(), gap**2 * 9 / (4 * 200))
+    np.testing.assert_allclose(drawn["plain: least loss + penalty"].get_ydata(), gap**2 * 9 / (4 * 200))
 
 
 def test_axes_without_a_trial_that_fits_say_so(draw: Draw) -> None:

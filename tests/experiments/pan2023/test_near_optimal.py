@@ -352,4 +352,5 @@ def test_the_eps_needed_is_drawn_under_the_eps_reached(draw: Draw) -> None:
     orders = math.log10(1e-2 / np.interp(4.0, norms, needed.get_ydata()))
     said = [text.get_text() for text in ax.texts]
     assert f"nearest network:\n{orders:.1f} orders of\nmagnitude above" in said
-    assert "rounding in float64" in said
+    (rounding,) = np.unique(drawn["rounding in float64"].get_ydata())
+    assert rounding == ROUNDING

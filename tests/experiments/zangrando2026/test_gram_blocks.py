@@ -233,8 +233,8 @@ def test_gram_matrices_are_drawn_over_their_mean_squared_norm_with_the_share_bel
     for name, least in (("figure_5_relu", 0), ("figure_5_linear", -1.5)):
         *panels, bar = drawings[name].figure.axes
         assert [panel.get_xlabel() for panel in panels] == ["0.20", "0.03", "0.20", "1e-4"]
-        assert [panel.get_title() for panel in panels[:2]] == ["epoch 1", "epoch 100"]
-        assert [panel.get_ylabel() for panel in panels[::2]] == ["layer 1", "output"]
+        assert [panel.get_title() for panel in panels[:2]] == ["epoch\n1", " \n100"]
+        assert [panel.get_ylabel() for panel in panels[::2]] == ["1", "out"]
         for panel in panels:
             np.testing.assert_allclose(panel.images[0].get_array(), gram / (11 * 2.5))
             assert panel.images[0].get_clim() == (least, 1.5)
@@ -250,7 +250,7 @@ def test_measures_of_every_layer_are_plotted_against_epochs():
     for row, cosine in enumerate((0.07, 0.02)):
         for ax, ends in zip(axes[row], [(0.03, 1e-4), (1e-3, 1e-3), (cosine, 0.9)], strict=True):
             start = {0: 0.2, 1: 0.5, 2: 0.4}[list(axes[row]).index(ax)]
-            assert [line.get_label() for line in ax.lines] == ["layer 1", "output"]
+            assert [line.get_label() for line in ax.lines] == ["1", "out"]
             for line, end in zip(ax.lines, ends, strict=True):
                 assert line.get_xdata().tolist() == [1, 100]
                 assert line.get_ydata().tolist() == [start, end]
