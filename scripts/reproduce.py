@@ -1,6 +1,7 @@
 """Runs the commands of the README's table, and makes the table and the gallery from what came out.
 
     scripts/reproduce [EXPERIMENT ...] [jobs=N] [device=cpu|cuda]
+    scripts/reproduce --quick [EXPERIMENT ...] [jobs=N] [device=cpu|cuda]
     scripts/reproduce --documents
 
 Without a name it runs all of them, which takes hours. A run is in outputs/reproduce/NAME. What is complete is not run
@@ -9,9 +10,11 @@ its figures in docs/figures, docs/gallery.md and the README's table are written.
 again.
 
 Images come from the Hugging Face hub, or from the folder that NC_DATA_ROOT names. jobs and device are of runs that
-begin. --documents only makes the gallery and the README's table again from docs/results.
+begin. --documents only makes the gallery and the README's table again from docs/results. --quick runs experiments at
+scale=quick in outputs/quick/NAME and says which take longer than that scale promises; it writes no documents.
 
-Exits 1 where a row could not be run, 2 where a word is not understood, 130 or 143 where it was stopped.
+Exits 1 where a row could not be run or took too long, 2 where a word is not understood, 130 or 143 where it was
+stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from documents import write_documents
@@ -36,6 +39,7 @@ from nc_runner.run.stopping import Requests, Stopped, requests_to_stop
 ROOT = Path(__file__).resolve().parent.parent
 HOW = ("jobs", "device")  # keys of where a run happens
 ELSEWHERE = (*HOW, "data.root")  # keys that may differ between a folder and its row
+QUICK = 90  # seconds, the promise of conf/scale/quick.yaml
 
 
 def main(words: Sequence[str], rows: Sequence[str] = ROWS, top: Path = ROOT) -> int:
@@ -47,11 +51,19 @@ def main(words: Sequence[str], rows: Sequence[str] = ROWS, top: Path = ROOT) -> 
         if list(words) == ["--documents"]:
             write_documents(rows, top)
             return 0
-        chosen, how = understood(words, rows)
-        runs = top / "outputs" / "reproduce"
+        quick = "--quick" in words
+        chosen, how = understood([word for word in words if word != "--quick"], rows)
+        if quick:
+            chosen = [f"{name} scale=quick" for name in dict.fromkeys(map(experiment_of, chosen))]
+        runs = top / "outputs" / ("quick" if quick else "reproduce")
         runs.mkdir(parents=True, exist_ok=True)
+
+        def write(folder: RunFolder, row: str) -> None:
+            write_result(folder, row, top / "docs")
+            write_documents(rows, top)
+
         with RunFolder(runs).locked(), requests_to_stop() as requests:
-            return reproduce(chosen, how, rows, top, requests)
+            return reproduce(chosen, how, runs, in_time if quick else write, requests)
     except UserError as error:
         say(str(error), sys.stderr)
         return USAGE_ERROR
@@ -77,8 +89,26 @@ def understood(words: Sequence[str], rows: Sequence[str]) -> tuple[list[str], li
     return [row for row in rows if not named or experiment_of(row) in named], how
 
 
-def reproduce(chosen: Sequence[str], how: list[str], rows: Sequence[str], top: Path, requests: Requests) -> int:
-    """Bring each of the chosen rows to its end and write what came out; 1 where that failed for any, else 0.
+def in_time(folder: RunFolder, row: str) -> None:
+    """Hold a finished quick run to its scale's promise.
+
+    Raises:
+        UserError: it took longer.
+    """
+    seconds = folder.read_status()["seconds"]
+    say(f"{title_of(row)}: {seconds:.0f} s at scale=quick.")
+    if seconds > QUICK:
+        raise UserError(f"scale=quick took {seconds:.0f} s, and promises at most {QUICK} on two cores.")
+
+
+def reproduce(
+    chosen: Sequence[str],
+    how: list[str],
+    runs: Path,
+    ended: Callable[[RunFolder, str], None],
+    requests: Requests,
+) -> int:
+    """Bring each of the chosen rows to its end, and do with its folder what is to be done; 1 where one failed, else 0.
 
     Raises:
         Stopped: somebody asked for it.
@@ -86,11 +116,10 @@ def reproduce(chosen: Sequence[str], how: list[str], rows: Sequence[str], top: P
     failures = []
     for row in chosen:
         requests.heed()
-        folder = RunFolder(os.path.relpath(top / "outputs" / "reproduce" / name_of(row)))
+        folder = RunFolder(os.path.relpath(runs / name_of(row)))
         try:
             bring_to_end(folder, row, how, requests)
-            write_result(folder, row, top / "docs")
-            write_documents(rows, top)
+            ended(folder, row)
         except UserError as error:
             failures.append(f"{title_of(row)}: {error}")
             say(failures[-1], sys.stderr)

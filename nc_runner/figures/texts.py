@@ -21,7 +21,7 @@ APART = 0.25  # of a letter's height, between neighbouring tick labels
 def renderer_of(figure: Figure) -> RendererAgg:
     """What measures text."""
     canvas = figure.canvas if isinstance(figure.canvas, FigureCanvasAgg) else FigureCanvasAgg(figure)
-    renderer: RendererAgg = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    renderer: RendererAgg = canvas.get_renderer()
     return renderer
 
 

@@ -9,6 +9,8 @@ import documents
 import pytest
 from rows import ROWS, name_of
 
+from nc_runner import experiments
+
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = sorted((ROOT / "docs" / "results").glob("*.json"))
 README = "# Mine\n\n<!-- experiments -->\nold\n<!-- end -->\n\nThe rest.\n"
@@ -114,3 +116,10 @@ def test_a_result_in_git_is_small_and_has_its_row_and_its_figures(path: Path) ->
     assert content["command"] == f"nc-run experiment={row}"
     for figure in content["figures"]:
         assert (ROOT / "docs" / "figures" / figure["file"]).stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_the_time_that_nc_run_list_gives_is_that_of_the_result(path: Path) -> None:
+    content = json.loads(path.read_text())
+    if content["scale"] == "paper" and content["command"].endswith(f"={content['experiment']}"):
+        assert experiments.load(content["experiment"]).cost == documents.time_of(content)

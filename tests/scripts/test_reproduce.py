@@ -20,6 +20,7 @@ from nc_runner.cli.mistakes import compose
 from nc_runner.config.compose import check_scale, experiment_names
 from nc_runner.config.trials import make_trials
 from nc_runner.record.folder import RunFolder
+from nc_runner.run.results import read_config
 
 ROW = "conic_hull scale=smoke"
 LONG = (
@@ -180,3 +181,19 @@ def test_documents_alone_are_made_without_a_run(top: Path, finished_run: Path) -
     assert reproduce.main(["--documents"], (row,), top) == 0
     assert "## bn_wd_sweep" in (top / "docs" / "gallery.md").read_text()
     assert not (top / "outputs").exists()
+
+
+def test_quick_runs_are_held_to_what_the_scale_promises(
+    top: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rows = ("conic_hull", "conic_hull data.samples=5", LONG)
+    assert f"at most {reproduce.QUICK} seconds" in compose(["experiment=conic_hull", "scale=quick"]).scale.promise
+    assert reproduce.main(["--quick", "conic_hull", "jobs=1"], rows, top) == 0
+    run = RunFolder(top / "outputs" / "quick" / "conic_hull")
+    assert read_config(run).scale.name == "quick"
+    assert not (top / "docs" / "results").exists()
+    monkeypatch.setattr(reproduce, "QUICK", 0.999 * run.read_status()["seconds"])
+    assert reproduce.main(["conic_hull", "--quick"], rows, top) == 1
+    assert "conic_hull: scale=quick took" in capfd.readouterr().err
+    monkeypatch.setattr(reproduce, "QUICK", 1.001 * run.read_status()["seconds"])
+    assert reproduce.main(["conic_hull", "--quick"], rows, top) == 0
