@@ -138,6 +138,7 @@ def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.0
 
 
 DEPTH = 15
+CONIC = ("experiment=depth_minimization", "data=conic_hull", "train.epochs=680")
 FIRST = {1e-4: 7, 3e-4: 7, 5e-4: 6, 1e-3: 5, 3e-3: 4, 5e-3: 3, 1e-2: 2}  # the first layer of near-perfect NCC
 
 
