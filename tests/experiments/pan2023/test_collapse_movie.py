@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import Cli
-from experiments.pan2023.made import NO, OPEN, YES, composed, last, verdicts
-from experiments.pan2023.made import movie as made_movie
+from experiments.pan2023.made import NO, OPEN, YES, composed, verdicts
+from experiments.pan2023.movie_tables import last
+from experiments.pan2023.movie_tables import movie as made_movie
 from PIL import Image
 
 from nc_runner import experiments

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.pan2023.made import NO, OPEN, YES, Edit, near, verdicts
+from experiments.pan2023.made import NO, OPEN, YES, Edit, verdicts
+from experiments.pan2023.near_tables import near
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023.near_optimal.claims import claims, remark_vacuous_eps, slope

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from experiments.pan2023.made import FREE, OPEN, near, verdicts
+from experiments.pan2023.made import OPEN, verdicts
+from experiments.pan2023.near_tables import FREE, near
 
 from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, claims
 from nc_runner.experiments.pan2023.near_optimal.figures import figures
