@@ -1,25 +1,15 @@
 """The scripts, as far as they go without their machines: here, the check of a GPU."""
 
-import importlib.util
 import subprocess
 from pathlib import Path
-from types import ModuleType
 
 import pandas as pd
 import pytest
 import torch
+from gpu_agreement import compared
+from gpu_check import markdown
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-
-
-@pytest.fixture
-def gpu_check() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gpu_check", SCRIPTS / "gpu_check.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -41,18 +31,18 @@ def python() -> str:
     ("gpu", "fine"),
     [([1.0, 2.0 + 1e-5, float("nan")], True), ([1.1, 2.2, float("nan")], False), ([1.0, 2.0, 3.0], False)],
 )
-def test_a_gpu_may_be_as_far_off_as_float32_is(gpu_check: ModuleType, gpu: list[float], fine: bool) -> None:
+def test_a_gpu_may_be_as_far_off_as_float32_is(gpu: list[float], fine: bool) -> None:
     cpu, exact = pd.Series([1.0, 2.0, float("nan")]), pd.Series([1.0 + 1e-6, 2.0 + 1e-6, float("nan")])
-    assert gpu_check.compared({"gpu": pd.Series(gpu), "cpu": cpu, "exact": exact})["fine"] is fine
+    assert compared({"gpu": pd.Series(gpu), "cpu": cpu, "exact": exact})["fine"] is fine
 
 
-def test_the_tables_are_markdown(gpu_check: ModuleType) -> None:
+def test_the_tables_are_markdown() -> None:
     found = {
         "device": "card", "torch": "2", "triton": "3",
         "bits": {"twice": True, "kill -9 and resume": False},
         "trial_step_ms": {"affine": {"textbook": 4.0, "kernels a step": 30}, "none": {"textbook": 2.5}},
     }  # fmt: skip
-    lines = gpu_check.markdown(found).splitlines()
+    lines = markdown(found).splitlines()
     assert "| affine | 4 | 30 |" in lines
     assert "| none | 2.5 |  |" in lines
     assert "|  | yes | NO |" in lines

@@ -1,58 +1,14 @@
 """Theorem B.1 of Jacot et al., 2025, and its sharper form, on trained networks and where they are equalities."""
 
 import math
-from functools import cache
-from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from theory.linear_heads import LABELS, WIDTH, K, N, Y, disturbed, largest
 
 from nc_runner.metrics import class_mean_condition_number, within_between_trace_ratio
-from nc_runner.theory import linear_head_bounds, linear_head_ntk_bound, sharper_linear_head_bounds
-
-K, N, WIDTH = 3, 12, 6
-LABELS = torch.arange(K).repeat(N // K)
-Y = torch.eye(K, dtype=torch.float64)[:, LABELS]
-
-
-@cache
-def trained(seed):
-    """Two ReLU layers and three linear ones that start balanced, after some gradient descent: weights and inputs."""
-    draw = torch.Generator().manual_seed(seed)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=draw, dtype=torch.float64)
-
-    inputs = normal(5, K)[:, LABELS] + 0.1 * normal(5, N)
-    trunk = [normal(16, 5), normal(16, 16)]
-    features = forward(trunk, inputs)[-1]
-    trunk[1] *= 2.5 / largest(features)
-    left = torch.linalg.svd(features).U[:, :K]
-    scales = 0.8 + 0.4 * torch.rand(K, generator=draw, dtype=torch.float64)
-    out, _, back = torch.linalg.svd(Y @ (scales[:, None] ** 3 * left.T @ features).T)
-    frames = [left, *(torch.linalg.qr(normal(WIDTH, K)).Q for _ in range(2)), out @ back]
-    head = [after * scales @ before.T for before, after in pairwise(frames)]
-    weights = [w.requires_grad_() for w in (*trunk, *head)]
-    for _ in range(400):
-        loss = (forward(weights, inputs)[-1] - Y).square().sum() / 2
-        gradients = torch.autograd.grad(loss, weights)
-        with torch.no_grad():
-            for w, g in zip(weights, gradients, strict=True):
-                w -= 0.01 * (g + 1e-3 * w)
-    return [w.detach() for w in weights], inputs
-
-
-def forward(weights, inputs):
-    """Z_0 to Z_L, as columns."""
-    z = [inputs]
-    for i, w in enumerate(weights):
-        z.append((w @ z[-1]).clamp(min=0) if i < 2 else w @ z[-1])
-    return z
-
-
-def largest(matrix):
-    return float(torch.linalg.svdvals(matrix)[0])
+from nc_runner.theory import linear_head_bounds, sharper_linear_head_bounds
 
 
 def measured(weights, z):
@@ -75,13 +31,6 @@ def truth(weights, z):
     distance = float((z[-2] - torch.linalg.pinv(weights[-1]) @ Y).norm())
     ratio = within_between_trace_ratio(z[-2].T, LABELS)
     return distance, float(ratio), float(class_mean_condition_number(z[-2].T, LABELS, centred=False))
-
-
-def disturbed(seed, noise):
-    weights, inputs = trained(seed)
-    draw = torch.Generator().manual_seed(seed)
-    moved = [w + noise * torch.randn(w.shape, generator=draw, dtype=torch.float64) for w in weights]
-    return moved, forward(moved, inputs)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -236,40 +185,3 @@ def test_bad_arguments_are_named(of, arguments):
     for name in arguments:
         with pytest.raises(ValueError, match=rf"{name} is -1; it must be (at least|greater than) \d"):
             of(**arguments | {name: torch.tensor([1e3, -1.0])})
-
-
-# The tangent kernel
-
-
-def kernel_norm(weights, inputs):
-    """Operator norm of the Gram matrix of the gradients of all outputs."""
-    weights = [w.clone().requires_grad_() for w in weights]
-    outputs = forward([*weights], inputs)[-1].flatten()
-    rows = [torch.cat([g.flatten() for g in torch.autograd.grad(o, weights, retain_graph=True)]) for o in outputs]
-    return largest(torch.stack(rows)) ** 2
-
-
-@pytest.mark.parametrize(("seed", "noise"), [(0, 0.0), (1, 1e-2), (2, 0.1), (3, 0.3)])
-def test_the_tangent_kernel_is_at_least_the_bound(seed, noise):
-    weights, z = disturbed(seed, noise)
-    bound = float(
-        linear_head_ntk_bound(float((z[-1] - Y).norm()), max(largest(w) for w in weights[2:]), len(weights) - 2, N, K)
-    )
-    assert bound <= kernel_norm(weights, z[0])
-    assert noise > 0.01 or bound > 0.1
-
-
-@pytest.mark.parametrize("layers", [1, 2, 4])
-def test_the_tangent_kernel_of_a_multiple_of_the_identity_attains_the_bound(layers):
-    r = 1.3
-    head = [r * torch.eye(K, dtype=torch.float64)] * layers
-    z, total = r**-layers * Y, torch.zeros(K * N, K * N, dtype=torch.float64)
-    for i in range(layers):
-        after = torch.linalg.multi_dot([*head[i + 1 :], *[torch.eye(K, dtype=torch.float64)] * 2])
-        total += torch.kron(z.T @ z, after @ after.T)
-        z = head[i] @ z
-    assert float(linear_head_ntk_bound(0, r, layers, N, K)) == pytest.approx(largest(total), rel=1e-12)
-    nothing = linear_head_ntk_bound(torch.tensor([2.0, 7.0, torch.nan]), r, layers, N, K)
-    np.testing.assert_array_equal(nothing, [0, 0, np.nan])
-    with pytest.raises(ValueError, match=r"linear_layers is 0; it must be at least 1\."):
-        linear_head_ntk_bound(0, r, 0, N, K)

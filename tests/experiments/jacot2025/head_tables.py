@@ -9,7 +9,8 @@ import pytest
 from tables import make_results
 
 from nc_runner.cli.mistakes import compose
-from nc_runner.experiments.base import Results, Statement
+from nc_runner.experiments.base import Results, Statement, Verdict
+from nc_runner.experiments.jacot2025 import claims as head_claims
 from nc_runner.experiments.jacot2025.imbalance import steps_per_epoch
 
 SEEDS = ("a", "b", "c")
@@ -91,6 +92,10 @@ def with_value(table: Results, metric: str, value: float, where: str) -> Results
     assert len(rows)
     metrics.loc[rows, "value"] = value
     return Results(table.config, table.trials, metrics)
+
+
+def verdicts(table: Results) -> dict[str, Verdict]:
+    return {claim.id: claim.verdict for claim in head_claims.claims(table)}
 
 
 def without_needs(patch: pytest.MonkeyPatch, module: ModuleType) -> None:

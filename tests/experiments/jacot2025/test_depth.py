@@ -1,75 +1,22 @@
-"""The claims and the figure on the number of linear layers, on tables made so that each claim holds or fails."""
+"""The claims on the number of linear layers, on tables made so that each holds or fails."""
 
 import dataclasses
 import itertools
 from collections import Counter
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.jacot2025.depth_tables import NC1, NC2, OLD_RESNET, RESNET, linear, verdicts
 from experiments.jacot2025.head_tables import without_needs
-from tables import make_results
 
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.choices import ModelName
 from nc_runner.experiments.base import Results, Verdict
-from nc_runner.experiments.jacot2025 import depth, depth_claims, linear_head_depth, linear_head_depth_resnet
+from nc_runner.experiments.jacot2025 import depth_claims, linear_head_depth, linear_head_depth_resnet
 from nc_runner.experiments.jacot2025.conditions import enough_fit
-from nc_runner.experiments.jacot2025.depth_claims import (
-    claims,
-    goes,
-    nc1_hardly_varies,
-    nc2_of_balanced_head,
-)
+from nc_runner.experiments.jacot2025.depth_claims import claims, goes, nc1_hardly_varies, nc2_of_balanced_head
 from nc_runner.experiments.jacot2025.ends import BALANCED, DECAY, LINEAR, both_ends
-from nc_runner.figures.drawing import CAPTION_LINES, Drawing
-from nc_runner.figures.fit import fit
-
-NC1, NC2 = "within_between_trace_ratio", "class_mean_condition_number"
-RESNET = ("experiment=linear_head_depth_resnet",)
-# As runs of ResNet20 were saved before they had an experiment of their own.
-OLD_RESNET = (
-    "experiment=linear_head_depth", "model=resnet20", "data=cifar10", "model.depth=7", "model.linear_layers=6",
-    "train.epochs=5000",
-)  # fmt: skip
-
-
-def linear(
-    *, last: float = 1.0, inputs: float = 0.05, nc1: float = 1.0, bound: float = 2.0, balanced: float = 1.0,
-    words: tuple[str, ...] = ("experiment=linear_head_depth",), seeds: int = 3, worse: bool = False,
-) -> Results:  # fmt: skip
-    """1 to 6 linear layers (an MLP's 1 to 5), two weight decays: NC2 of the last layer c3^(1/L2) to the power ``last``.
-
-    c3 is about 20, or ``worse``: such that NC2 of the last layer rises.
-    """
-    trials, rows = [], []
-    config = compose([*words])
-    first = 3 if config.model.name is ModelName.mlp else 1  # non-linear layers of the head
-    backbone = config.model.depth - config.model.linear_layers - first
-    most, epochs = config.model.linear_layers, config.train.epochs
-    for layers, decay, seed in itertools.product(range(1, most + 1), (1e-3, 4e-3), range(seeds)):
-        name, depth = f"{layers}-{decay}-{seed}", first + layers
-        trials.append([name, "interpolated", seed, backbone + depth, layers, decay, epochs, 0.01, 1.0])
-        whole = 3.0 ** (layers * (1 + 0.1 * layers)) if worse else 20.0 * (1 + inputs * layers)
-        other = 0.01 * nc1**layers
-        rows.append([name, 9, None, "linear_head_condition_number", whole**balanced])
-        for layer in range(depth + 1):
-            nc2 = whole ** (last * (depth - layer) / layers) if layer > first else whole
-            rows += [[name, 9, layer, NC1, other], [name, 9, layer, NC2, nc2]]
-        if layers > 1:
-            for metric, value in (("trace_ratio", other), ("condition_number", whole ** (last / layers))):
-                rows += [[name, 9, depth - 1, f"{metric}_{kind}", bound * value] for kind in ("bound", "sharper_bound")]
-    varied = ["model.depth", "model.linear_layers", "train.weight_decay"]
-    return make_results(config, varied, trials, rows)
-
-
-def verdicts(table: Results) -> dict[str, Verdict]:
-    return {claim.id: claim.verdict for claim in claims(table)}
-
-
-def drawn(table: Results) -> Drawing:
-    return depth.figures(table)["figure_2"]
 
 
 @pytest.mark.parametrize("words", [("experiment=linear_head_depth",), RESNET, (*RESNET, "data=mnist")])
@@ -189,66 +136,6 @@ def test_the_last_layer_is_the_one_before_the_output_and_the_input_the_last_nonl
     assert ends.loc["4-0.001-0", f"input_{NC2}"] == pytest.approx(24)
 
 
-@pytest.mark.parametrize("words", [("experiment=linear_head_depth",), RESNET, OLD_RESNET])
-def test_the_panels_show_both_ends_of_the_head_and_the_dashes_a_balanced_one(words: tuple[str, ...]) -> None:
-    drawing = drawn(linear(nc1=1.1, balanced=1.5, words=words))
-    layers = np.arange(1, 6 if words == ("experiment=linear_head_depth",) else 7)
-    whole = 20 * (1 + 0.05 * layers)
-    expected = (0.01 * 1.1**layers, 0.01 * 1.1**layers, whole ** (1 / layers), whole)
-    for ax, values in zip(drawing.figure.axes, expected, strict=True):
-        solid = [line for line in ax.lines if line.get_linestyle() == "-"]
-        assert [line.get_label() for line in solid] == ["weight decay 0.001", "weight decay 0.004"]
-        for line in solid:
-            np.testing.assert_array_equal(line.get_xdata(), layers)
-            np.testing.assert_allclose(line.get_ydata(), values)
-    dashed = [[line for line in ax.lines if line.get_linestyle() == "--"] for ax in drawing.figure.axes]
-    assert [len(lines) for lines in dashed] == [0, 0, 2, 0]
-    for line in dashed[2]:
-        np.testing.assert_allclose(line.get_ydata(), whole ** (1.5 / layers))
-    (legend,) = drawing.figure.legends
-    assert [text.get_text() for text in legend.get_texts()][:2] == ["weight decay 0.001", "weight decay 0.004"]
-    assert legend.get_texts()[2].get_text().startswith("balanced head")
-    assert "mean over 3 seeds, band: one standard deviation; " in drawing.caption
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)
-
-
-def test_a_point_is_the_mean_over_the_seeds_that_fit() -> None:
-    table = linear()
-    metrics = table.metrics.copy()
-    rows = (metrics["metric"] == NC2) & (metrics["layer"] == 3) & (metrics["trial"] == "1-0.001-1")
-    metrics.loc[rows, "value"] = 41.0  # of the other seed it is 21
-    figures = [drawn(Results(table.config, table.trials, metrics)).figure]
-    lost = table.trials.assign(status=table.trials["status"].mask(table.trials["id"] == "1-0.001-1", "diverged"))
-    figures.append(drawn(Results(table.config, lost, metrics)).figure)
-    firsts = [figure.axes[3].lines[0].get_ydata()[0] for figure in figures]
-    assert firsts == pytest.approx([83 / 3, 21])
-    for figure in figures:
-        plt.close(figure)
-
-
-def test_the_notes_name_the_network_and_the_settings() -> None:
-    for words, networks in (
-        (("experiment=linear_head_depth",), "5 ReLU and 1 to 5 linear layers"),
-        (RESNET, "resnet20 of 16 channels, followed by 1 ReLU and 1 to 6 linear layers"),
-    ):
-        drawing = drawn(linear(words=words))
-        assert f"Networks: {networks} of width 64, no biases." in drawing.notes
-        assert any("weight decay λ = 0.001 or 0.004" in note for note in drawing.notes)
-        plt.close(drawing.figure)
-
-
-def test_one_run_is_drawn() -> None:
-    table = linear()
-    first = table.trials["id"][0]
-    one = Results(table.config, table.trials[:1], table.metrics[table.metrics["trial"] == first])
-    drawing = drawn(one)
-    assert [line.get_ydata().tolist() for line in drawing.figure.axes[3].lines] == [[pytest.approx(21)]]
-    assert "one seed" in drawing.caption
-    fit(drawing.figure, caption=drawing.caption)
-    plt.close(drawing.figure)
-
-
 @pytest.mark.parametrize("data", ["cifar10", "mnist"])
 def test_the_lower_row_and_figure_5_are_of_the_same_networks(data: str) -> None:
     config = compose([*RESNET, f"data={data}"])
@@ -256,17 +143,6 @@ def test_the_lower_row_and_figure_5_are_of_the_same_networks(data: str) -> None:
     assert config.grid["model.depth,model.linear_layers"] == [[layers + 1, layers] for layers in range(1, 7)]
     assert config.train.epochs == 5000
     assert config.data.per_class == {"cifar10": 5000, "mnist": 5421}[data]
-
-
-def test_runs_that_lost_a_class_decide_nothing() -> None:
-    table = linear(worse=True)
-    lost = Results(table.config, table.trials.assign(status="underfit"), table.metrics)
-    assert set(verdicts(lost).values()) == {Verdict.undecided}
-    drawing = drawn(lost)
-    assert [[text.get_text() for text in ax.texts] for ax in drawing.figure.axes] == [["no run fits"]] * 4
-    assert drawing.figure.legends == []
-    fit(drawing.figure, caption=drawing.caption)
-    plt.close(drawing.figure)
 
 
 def test_a_point_without_a_run_that_fits_leaves_the_depths_undecided() -> None:

@@ -10,14 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from nc_runner import theory
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.schema import Config
 from nc_runner.experiments.base import Claim, Results, Statement, Verdict
-from nc_runner.experiments.pan2023.near_optimal.measure import theorem
-from nc_runner.experiments.pan2023.simplex_plane import simplex
 
 WD = "train.weight_decay"
 DECAYS = (1e-4, 3e-4, 5e-4, 1e-3, 3e-3, 5e-3, 7e-3, 1e-2)
@@ -138,6 +135,7 @@ def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.0
 
 
 DEPTH = 15
+CONIC = ("experiment=depth_minimization", "data=conic_hull", "train.epochs=680")
 FIRST = {1e-4: 7, 3e-4: 7, 5e-4: 6, 1e-3: 5, 3e-3: 4, 5e-3: 3, 1e-2: 2}  # the first layer of near-perfect NCC
 
 
@@ -196,87 +194,6 @@ def complexities(
         }
 
     return tables(composed("experiment=dataset_complexity"), points, of, edit)
-
-
-FREE = {1.0: 1e-12, 2.0: 1e-12}  # alpha beta, and the eps a descent ends at
-
-
-def near(edit: Edit | None = None, *, networks: bool = True, free: bool = True) -> Results:
-    """near_optimal: 1 - min intra is eps, max inter + 1/3 its square root, over eight epochs."""
-    points: list[dict[str, Any]] = []
-    if networks:
-        points += [
-            {"model.name": "mlp", WD: decay, "norms": norms, "ends": (1e-2, 0.1)}
-            for decay, norms in ((1e-3, 7.0), (3e-3, 5.0), (1e-2, 4.0))
-        ]
-    if free:
-        points += [{"model.name": "free_features", WD: 0.0, "norms": n, "ends": (e, e)} for n, e in FREE.items()]
-
-    def of(point: dict[str, Any]) -> dict[Any, float]:
-        norms, (last_eps, last_gap) = point.pop("norms"), point.pop("ends")
-        metrics: dict[Any, float] = {}
-        for epoch in range(1, 9):
-            share = (epoch - 1) / 7
-            eps, gap = last_eps**share, last_gap**share
-            found = dict(theorem(torch.tensor([norms]), torch.tensor([1.0]), torch.tensor([eps]).double(), 4))
-            vacuous = found["vacuous_eps"].item()
-            values = {
-                "alpha": norms, "beta": 1.0, "eps": eps, "vacuous_eps": vacuous, "loss": eps, "accuracy": 1.0,
-                "intra_cosine_lower_bound": 1 - (eps / vacuous) ** 0.5, "min_intra_cosine_augmented": 1 - gap,
-                "max_inter_cosine_augmented": gap**0.5 - 1 / 3, "min_duality_cosine_augmented": 1 - gap / 8,
-            }  # fmt: skip
-            metrics |= {(epoch, None, name): value for name, value in values.items()}
-        return metrics
-
-    config = composed("experiment=near_optimal")
-    return tables(config, [{"seed": 0, "epochs": 8, **point} for point in points], of, edit)
-
-
-def movie(edit: Edit | None = None, *, classes: int = 3, epochs: tuple[int, ...] = (1, 2, 5, 10)) -> Results:
-    """collapse_movie: one trial in which every claim holds."""
-    generator = torch.Generator().manual_seed(0)
-    vertices, labels = simplex(classes), torch.arange(12 * classes) % classes
-
-    def of(point: dict[str, Any]) -> dict[Any, float]:
-        metrics: dict[Any, float] = {}
-        for epoch in epochs:
-            spread = 0.8 / epoch
-            random = torch.randn(len(labels), classes - 1, dtype=torch.float64, generator=generator)
-            points = vertices[labels] + spread * random
-            numbers: dict[str, float] = {
-                "plane_within_between_trace_ratio": spread**2,
-                "within_between_trace_ratio": 2 * spread**2,
-                "etf_cosine_deviation_class_means": 0.1 * spread,
-                "max_mean_to_vertex_distance": 0.5 * spread,
-                "min_self_duality_cosine": 1 - 0.1 * spread,
-                "min_self_duality_cosine_centred": 1 - 0.1 * spread,
-                "plane_variance_fraction": 0.9,
-                "ncc_accuracy": 1.0,
-                "accuracy": 1.0,
-                "loss": spread,
-            }
-            for a, axis in enumerate("xyz"[: classes - 1]):
-                for c in range(classes):
-                    at = vertices[c, a].item()
-                    numbers |= {f"{axis}_mean_{c}": at, f"{axis}_classifier_{c}": at}
-                    of_class = points[labels == c, a].tolist()
-                    numbers |= {f"{axis}_feature_{c}_{number:03d}": value for number, value in enumerate(of_class)}
-            metrics |= {(epoch, None, name): value for name, value in numbers.items()}
-        return metrics
-
-    config = composed("experiment=collapse_movie", f"data.classes={classes}")
-    return tables(config, [{"seed": 0, "epochs": 300}], of, edit)
-
-
-def last(**changes: float) -> Edit:
-    """Sets metrics at the last epoch (``x=value``)."""
-
-    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
-        for key in list(metrics):
-            if key[2] in changes and key[0] == max(other[0] for other in metrics):
-                metrics[key] = changes[key[2]]
-
-    return edit
 
 
 def conic(edit: Edit | None = None, *, counts: tuple[int, ...] = (2308, 2669, 2607, 2416)) -> Results:

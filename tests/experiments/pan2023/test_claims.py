@@ -9,7 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.pan2023.made import complexities, conic, convergence, depths, movie, near, sweep, verdicts
+from experiments.pan2023.made import complexities, conic, convergence, depths, sweep, verdicts
+from experiments.pan2023.movie_tables import movie
+from experiments.pan2023.near_tables import near
 
 from nc_runner import experiments
 from nc_runner.experiments.base import Results, Verdict

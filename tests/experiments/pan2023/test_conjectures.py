@@ -1,14 +1,13 @@
 """The conjectures on tables made so that they hold, fail, or cannot be decided, and both errors by simulation."""
 
-import dataclasses
 import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.pan2023.made import CONIC, FIRST, NO, OPEN, WD, YES, Edit, convergence, depths, without_needs
 from experiments.pan2023.made import DEPTH as LAYERS_OF_NET
-from experiments.pan2023.made import FIRST, NO, OPEN, WD, YES, Edit, convergence, depths, without_needs
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import conjectures
@@ -29,9 +28,8 @@ from nc_runner.experiments.pan2023.conjectures import (
     separated,
     steps_of,
 )
-from nc_runner.experiments.pan2023.fits import enough_seeds, fitting, left_out, measured, trained
+from nc_runner.experiments.pan2023.fits import fitting
 
-CONIC = ("experiment=depth_minimization", "data=conic_hull", "train.epochs=680")
 FOUND = {  # on the conjectures' own data after 680 epochs; the smallest weight decays have not converged
     "growth_with_layer": YES,
     "depth_falls_with_weight_decay": YES,
@@ -162,27 +160,6 @@ def test_one_error_is_judged_and_trials_that_do_not_reach_it_are_left_out() -> N
     claim = depth_falls_with_weight_decay(fitting(depths(edit, words=CONIC)), DEPTH, strictly=False, late=True)
     assert claim.verdict is YES
     assert "eps 0.001: 6, 5, 4, 3, 15; eps 0.01: 6, 5, 4, 3, 2" in claim.measured
-
-
-def test_weight_decays_with_fewer_seeds_than_three_are_left_out_where_others_have_them() -> None:
-    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
-        point["status"] = "underfit" if point[WD] == 1e-2 and point["seed"] < 3 else "interpolated"
-
-    fits = fitting(depths(edit))
-    assert 1e-2 in set(fits.trials[WD])
-    assert set(enough_seeds(fits).trials[WD]) == set(FIRST) - {1e-2}
-    assert set(enough_seeds(fitting(depths(seeds=1, words=CONIC))).trials[WD]) == set(FIRST)
-    assert left_out(fits, enough_seeds(fits)) == "; left out: weight decays 0.01 (too few seeds fit)"
-
-
-def test_what_is_trained_and_what_is_measured() -> None:
-    fits = depths(lambda point, metrics: point.update(status="diverged" if point["seed"] else "underfit"), words=CONIC)
-    assert trained(5)(fits).met
-    unfinished = dataclasses.replace(fits, trials=fits.trials.assign(status="unfinished"))
-    assert not trained(1)(unfinished).met
-    assert not trained(6)(fits).met
-    assert measured(NCC, INTRA)(fits).met
-    assert measured("not there")(fits).found == "not measured: not there"
 
 
 def simulate(judge: Any, made: Results, spread: float, metric: str, by_layer: bool = False) -> list[object]:

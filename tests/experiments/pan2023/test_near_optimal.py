@@ -1,127 +1,16 @@
-"""What is measured for Theorem 2.3.1 against its definition; each claim on tables made so that it holds or fails; what
-is plotted of them."""
+"""Each claim on Theorem 2.3.1 on tables made so that it holds, fails or cannot be decided."""
 
-import dataclasses
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from experiments.pan2023.made import FREE, NO, OPEN, YES, Edit, near, verdicts
-from torch import Tensor
+from experiments.pan2023.made import NO, OPEN, YES, Edit, verdicts
+from experiments.pan2023.near_tables import near
 
-from nc_runner import theory
-from nc_runner.config.schema import Config, DataConfig
 from nc_runner.experiments.base import Results
-from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, claims, remark_vacuous_eps, slope
-from nc_runner.experiments.pan2023.near_optimal.figures import figures
-from nc_runner.experiments.pan2023.near_optimal.measure import measure, theorem
-from nc_runner.figures.drawing import Drawing
-
-Draw = Callable[..., dict[str, Drawing]]
-
-
-@dataclasses.dataclass
-class Network:
-    """Features and an output layer, as ``measure`` sees them."""
-
-    h: Tensor
-    weight: Tensor
-    bias: Tensor | None
-    depth: int = 2
-
-    def features(self, x: Tensor) -> Iterator[tuple[int, Tensor]]:
-        yield 1, self.h
-
-    def output_layer(self) -> tuple[Tensor, Tensor | None]:
-        return self.weight, self.bias
-
-
-def measured(network: Network, y: Tensor, classes: int = 3) -> dict[str, Tensor]:
-    config = Config(data=DataConfig(classes=classes))
-    return {name: value for _, name, value in measure(network, torch.empty(0), y, config)}  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def network() -> Network:
-    torch.manual_seed(0)
-    return Network(torch.randn(2, 6, 4) + 1, torch.randn(2, 3, 4), torch.randn(2, 3))
-
-
-Y = torch.tensor([0, 0, 0, 1, 1, 2])
-
-
-def members(c: int) -> Tensor:
-    return torch.eq(Y, c)
-
-
-def test_unequal_classes_are_measured_as_if_their_samples_were_repeated(network: Network) -> None:
-    uneven = measured(network, Y)
-    repeated = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5, 5, 5, 5])  # 6 samples a class
-    even = measured(dataclasses.replace(network, h=network.h[:, repeated]), Y[repeated])
-    for name in ("alpha", "beta", "eps", "min_intra_cosine_augmented", "max_inter_cosine_augmented", "vacuous_eps"):
-        torch.testing.assert_close(uneven[name], even[name], rtol=1e-12, atol=1e-14)
-    torch.testing.assert_close(even["loss"], even["loss_class_balanced"], rtol=1e-12, atol=0)
-    assert not torch.allclose(uneven["loss"], uneven["loss_class_balanced"])
-
-
-def test_the_bias_is_one_more_feature_at_the_scale_that_makes_alpha_beta_least(network: Network) -> None:
-    of = measured(network, Y)
-    assert network.bias is not None
-    h, w, b = network.h.double(), network.weight.double(), network.bias.double()
-    share = (1 / Y.bincount().double() / 3)[Y]  # every class weighs a third
-
-    def product(s: Tensor) -> Tensor:
-        alpha_squared = (share * (h.square().sum(-1) + s[:, None] ** 2)).sum(-1)
-        beta_squared = (w.square().sum((-2, -1)) + (b / s[:, None]).square().sum(-1)) / 3
-        return (alpha_squared * beta_squared).sqrt()
-
-    s = of["appended_feature"]
-    torch.testing.assert_close(of["alpha"] * of["beta"], product(s), rtol=1e-12, atol=0)
-    for other in (0.5, 0.9, 1.1, 2.0):
-        assert (product(other * s) > product(s)).all()
-    augmented = torch.cat([h, s[:, None, None].expand(-1, 6, 1)], -1)
-    torch.testing.assert_close(
-        augmented @ torch.cat([w, b[..., None] / s[:, None, None]], -1).mT, h @ w.mT + b[:, None]
-    )
-    u = augmented / augmented.norm(dim=-1, keepdim=True)
-    means = torch.stack([u[:, members(c)].mean(1) for c in range(3)], 1)
-    torch.testing.assert_close(of["min_intra_cosine_augmented"], means.square().sum(-1).amin(-1))
-    largest = torch.stack([(means[:, i] * means[:, j]).sum(-1) for i, j in ((0, 1), (0, 2), (1, 2))]).amax(0)
-    torch.testing.assert_close(of["max_inter_cosine_augmented"], largest)
-
-
-def test_without_a_bias_nothing_is_appended(network: Network) -> None:
-    of = measured(dataclasses.replace(network, bias=None), Y)
-    assert (of["appended_feature"] == 0).all()
-    for name in ("min_intra_cosine", "max_inter_cosine"):
-        assert torch.equal(of[f"{name}_augmented"], of[f"{name}_uncentred"])
-    torch.testing.assert_close(of["beta"], network.weight.double().norm(dim=(-2, -1)) / 3**0.5)
-
-
-def test_a_dead_or_diverged_network_and_two_classes_are_undefined_and_no_error(network: Network) -> None:
-    network.h[0], network.weight[1, 0, 0] = 0.0, torch.inf
-    of = measured(dataclasses.replace(network, bias=None), Y)
-    for name in ("eps", "intra_cosine_lower_bound", "vacuous_eps"):
-        assert of[name].isnan().all()
-    two = measured(Network(torch.randn(1, 4, 3), torch.randn(1, 2, 3), None), torch.tensor([0, 0, 1, 1]), classes=2)
-    assert two["eps"].isnan().all()
-    assert two["loss"].isfinite().all()
-
-
-def test_the_bound_is_the_theorem_s_at_a_loss_higher_by_the_rounding() -> None:
-    alpha, beta = torch.tensor([2.0], dtype=torch.float64), torch.tensor([0.5], dtype=torch.float64)
-    eps = 1e-6
-    of = dict(theorem(alpha, beta, theory.min_cross_entropy(alpha, beta, 4) + eps, 4))
-    end = math.exp(4) * 3  # Lam = 3 e^4 / (1 + 3 e^4)^2, and delta = 1/4
-    curvature = end / (1 + end) ** 2
-    expected = 1 - 8 * 3 / 4 * math.sqrt(2 * (eps + ROUNDING) * 0.75 / (curvature * 0.25))
-    assert of["intra_cosine_lower_bound"].item() == pytest.approx(expected, rel=1e-6)
-    assert of["eps"].item() == pytest.approx(eps, rel=1e-9)
-
+from nc_runner.experiments.pan2023.near_optimal.claims import claims, remark_vacuous_eps, slope
 
 HOLDS = dict.fromkeys(
     ("least_cross_entropy", "bound_holds", "nc3_bound_holds", "vacuous_for_networks", "intra_collapses_with_eps",
@@ -262,46 +151,6 @@ def test_a_slope_needs_a_range_in_every_trial() -> None:
         assert found[claim].lacks[0].found == "0 of 2 trials"
 
 
-def test_nothing_is_decided_or_drawn_where_the_theorem_is_undefined(draw: Draw) -> None:
-    table = near()
-    undefined = table.metrics["metric"].isin(["eps", "intra_cosine_lower_bound", "vacuous_eps"])
-    table.metrics.loc[undefined, "value"] = math.nan
-    assert set(verdicts(claims(table)).values()) == {OPEN}
-    for drawing in draw(figures, table).values():
-        assert any(text.get_text() == "no trial has a defined ε" for text in drawing.figure.axes[0].texts)
-
-
-def test_the_least_duality_is_of_rows_and_mean_unit_features(network: Network) -> None:
-    of = measured(network, Y)
-    assert network.bias is not None
-    h, w, s = network.h.double(), network.weight.double(), of["appended_feature"]
-    whole = torch.cat([h, s[:, None, None].expand(-1, 6, 1)], -1)
-    rows = torch.cat([w, (network.bias.double() / s[:, None])[..., None]], -1)
-    unit = whole / whole.norm(dim=-1, keepdim=True)
-    cosines = [torch.cosine_similarity(rows[:, c], unit[:, members(c)].mean(1), dim=-1) for c in range(3)]
-    torch.testing.assert_close(of["min_duality_cosine_augmented"], torch.stack(cosines).amin(0))
-
-
-def test_the_nc3_bound_holds_near_the_optimum() -> None:
-    """Classifiers and features about a simplex ETF, moved by little and by more: wherever the bound bites."""
-    bites = 0
-    for seed in range(200):
-        random = torch.Generator().manual_seed(seed)
-        etf = torch.eye(4, dtype=torch.float64) - 0.25
-        etf = etf / etf.norm(dim=-1, keepdim=True)
-        size = 10 ** (-1 - 4 * torch.rand(1, generator=random).item())
-        y = torch.arange(4).repeat(5)
-        h = etf[y] + size * torch.randn(20, 4, dtype=torch.float64, generator=random)
-        w = etf + size * torch.randn(4, 4, dtype=torch.float64, generator=random)
-        scale = 0.5 + 1.5 * torch.rand(1, generator=random).item()
-        of = measured(Network(scale * h[None], w[None], None), y, classes=4)
-        distance = 1 - of["intra_cosine_lower_bound"].item()
-        if distance / 4 < 1:
-            bites += 1
-            assert 1 - of["min_duality_cosine_augmented"].item() <= distance / 4 + ROUNDING
-    assert bites > 50
-
-
 def test_slope_is_the_power_and_needs_a_range() -> None:
     eps = pd.Series([1e-1, 1e-4, 1e-6, 1e-9, 1e-15])
     rows = pd.DataFrame({"eps": eps, "gap": 7 * eps**0.7})
@@ -309,48 +158,3 @@ def test_slope_is_the_power_and_needs_a_range() -> None:
     assert slope(rows, "gap") == pytest.approx(0.7)
     assert math.isnan(slope(rows.iloc[:3], "gap"))
     assert math.isnan(slope(rows[rows["eps"] > 1e-5], "gap"))
-
-
-@pytest.mark.parametrize("kinds", [{}, {"free": False}, {"networks": False}])
-def test_collapse_is_drawn_against_eps_of_whatever_was_measured(kinds: dict[str, bool], draw: Draw) -> None:
-    """Of a made table 1 - min intra is eps^(gap exponent); the squares are its last rows."""
-    intra, inter = draw(figures, near(**kinds))["theorem_2_3_1"].figure.axes
-    share = np.arange(8) / 7
-    for ax, exponent in ((intra, 1.0), (inter, 0.5)):
-        drawn = {line.get_label(): line for line in ax.get_lines()}
-        for label in [f"αβ = {norms:g}" for norms in FREE] * kinds.get("free", True):
-            np.testing.assert_allclose(drawn[label].get_xdata(), 1e-12**share, rtol=1e-6)
-            np.testing.assert_allclose(drawn[label].get_ydata(), 1e-12 ** (exponent * share), rtol=1e-3)
-        for label in ["λ = 0.001", "λ = 0.003", "λ = 0.01"] * kinds.get("networks", True):
-            assert drawn[label].get_xdata().tolist() == pytest.approx([1e-2])
-            assert drawn[label].get_ydata().tolist() == pytest.approx([0.1**exponent])
-        assert ("before the last epoch" in drawn) == kinds.get("networks", True)
-
-
-def test_a_bound_ends_where_the_theorem_is_vacuous(draw: Draw) -> None:
-    intra = draw(figures, near())["theorem_2_3_1"].figure.axes[0]
-    dashed = [line for line in intra.get_lines() if line.is_dashed() and len(line.get_xdata())]
-    for line, norms in zip(dashed, FREE, strict=True):
-        curve = 3 * math.exp(4 * norms) / (1 + 3 * math.exp(4 * norms)) ** 2
-        end = (4 * norms / 24) ** 2 * curve / 6  # where 8 (3 / (4 norms)) sqrt(2 eps 3 / curve) = 1
-        assert line.get_xdata()[1] == pytest.approx(end)
-        assert line.get_ydata()[1] == 1
-        assert line.get_ydata()[0] == pytest.approx((ROUNDING / end) ** 0.5)
-
-
-def test_the_eps_needed_is_drawn_under_the_eps_reached(draw: Draw) -> None:
-    (ax,) = draw(figures, near())["eps_needed"].figure.axes
-    drawn = {line.get_label(): line for line in ax.get_lines()}
-    needed = drawn["ε at which the bound becomes vacuous"]
-    norms = np.asarray(needed.get_xdata())
-    curve = 3 * np.exp(4 * norms) / (1 + 3 * np.exp(4 * norms)) ** 2
-    np.testing.assert_allclose(needed.get_ydata(), (norms / 6) ** 2 * curve / 6)
-    assert (drawn["λ = 0.001"].get_xdata(), drawn["λ = 0.001"].get_ydata()) == ([7.0], [pytest.approx(1e-2)])
-    arrows = [np.stack(line.get_data(), 1) for line in ax.get_lines() if line.get_marker() == "v"]
-    for arrow, (held, last) in zip(arrows, FREE.items(), strict=True):
-        np.testing.assert_allclose(arrow, [[held, 1.0], [held, last]])
-    orders = math.log10(1e-2 / np.interp(4.0, norms, needed.get_ydata()))
-    said = [text.get_text() for text in ax.texts]
-    assert f"nearest network:\n{orders:.1f} orders of\nmagnitude above" in said
-    (rounding,) = np.unique(drawn["rounding in float64"].get_ydata())
-    assert rounding == ROUNDING

@@ -1,9 +1,20 @@
+"""Each claim on distances from low rank, on tables made so that it holds, fails or cannot be decided."""
+
 import dataclasses
 import itertools
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from experiments.zangrando2026.rank_tcv_tables import (
+    CONFIG,
+    DECAYS,
+    REFUSED,
+    REPRODUCED,
+    SEEDS,
+    SIGMAS,
+    UNDECIDED,
+    results,
+)
 from nonsense import (
     assert_nan_decides_nothing,
     assert_nonsense_changes_nothing,
@@ -12,60 +23,11 @@ from nonsense import (
     by_id,
     verdicts,
 )
-from tables import make_results
 
-from nc_runner.config.choices import DataName
-from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
-from nc_runner.experiments.base import Results, Verdict
+from nc_runner.config.schema import ModelConfig
+from nc_runner.experiments.base import Verdict
 from nc_runner.experiments.zangrando2026.rank_tcv import EXPERIMENT
 from nc_runner.experiments.zangrando2026.rank_tcv.claims import pairs
-from nc_runner.experiments.zangrando2026.rank_tcv.figures import figures
-from nc_runner.figures.drawing import CAPTION_LINES
-from nc_runner.figures.fit import fit
-
-DECAYS, SIGMAS, SEEDS = (2e-2, 1e-1, 5e-1), (0.1, 0.3, 1.0, 2.0, 3.0), (0, 1, 2)
-CONFIG = Config(
-    data=DataConfig(name=DataName.gaussian_mixture, classes=3, samples=6, dim=8),
-    model=ModelConfig(depth=3, width=8),
-    train=TrainConfig(epochs=100, learning_rate=1.0, lr_milestones=[], batch_size=None),
-    grid={"train.weight_decay": list(DECAYS), "data.sigma": list(SIGMAS)},
-)
-REPRODUCED, REFUSED, UNDECIDED = Verdict.reproduced, Verdict.not_reproduced, Verdict.undecided
-
-
-def results(
-    *,
-    decay_power: float = -2.0,
-    noise_power: float = 2.0,
-    variation_power: float = 1.0,
-    bound: float = 10.0,
-    early_bound: float = 10.0,
-    floor: bool = False,
-    output: float = 1e-2,
-    status: str = "interpolated",
-    gradient: float = 1e-3,
-    epochs: int = 100,
-    seeds: tuple[int, ...] = SEEDS,
-    sigmas: tuple[float, ...] = SIGMAS,
-    config: Config = CONFIG,
-) -> Results:
-    """Networks of two hidden layers and an output layer, at two probes; distances and variations are powers."""
-    trials, rows = [], []
-    for seed, decay, sigma in itertools.product(seeds, DECAYS, sigmas):
-        name = f"{seed}-{decay}-{sigma}"
-        trials.append([name, status, seed, decay, sigma, epochs, 0.1, 1.0])
-        rows.append([name, epochs, None, "least_relative_gradient", gradient])
-        for epoch, times in ((1, early_bound), (epochs, bound)):
-            for layer in (1, 2, 3):
-                distance = 1e-20 if floor else 1e-5 * decay**decay_power * sigma**noise_power
-                distance = output if layer == 3 else distance
-                values = {
-                    "relative_rank_distance": distance, "rank_distance": distance**0.5, "weight_norm": 1.0,
-                    "rank_distance_bound": times * distance**0.5, "input_cluster_variation": sigma,
-                    "relative_input_cluster_variation": (sigma**variation_power) ** 2,
-                }  # fmt: skip
-                rows += [[name, epoch, layer, metric, value] for metric, value in values.items()]
-    return make_results(config, ["train.weight_decay", "data.sigma"], trials, rows)
 
 
 def test_all_hold_on_a_table_made_so() -> None:
@@ -206,68 +168,3 @@ def test_a_folder_without_the_relative_variation_leaves_that_claim_undecided() -
     found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics))
     assert found["follows_cluster_variation"].lacks[-1].found == "nothing measured"
     assert found["falls_with_weight_decay"].verdict is REPRODUCED
-
-
-# The drawing
-
-
-def test_heat_maps_show_the_distance_of_every_hidden_layer() -> None:
-    drawing = figures(results())["figure_1"]
-    *panels, _ = drawing.figure.axes
-    assert [panel.get_title() for panel in panels] == ["layer 1", "layer 2"]
-    expected = [[1e-5 * decay**-2 * sigma**2 for decay in DECAYS] for sigma in SIGMAS]
-    for panel in panels:
-        np.testing.assert_allclose(panel.images[0].get_array(), expected)
-        assert [text.get_text() for text in panel.texts][:4] == ["−3.6", "−5.0", "−6.4", "−2.6"]
-        assert [label.get_text() for label in panel.get_xticklabels()] == ["0.02", "0.1", "0.5"]
-    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["0.1", "0.3", "1", "2", "3"]
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)
-
-
-def test_distances_below_the_floor_are_written_as_that() -> None:
-    drawing = figures(results(floor=True))["figure_1"]
-    assert {text.get_text() for text in drawing.figure.axes[0].texts} == {"≤−10"}
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)
-
-
-def test_bound_and_distance_are_plotted_against_cluster_variation_over_weight_decay() -> None:
-    drawing = figures(results(bound=7.0))["bound"]
-    lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
-    assert [len(line.get_xdata()) for line in lines.values()] == [90, 90, 90, 90]
-    points = [(s**0.5 / d, (1e-5 * d**-2 * s**2) ** 0.5) for d in DECAYS for s in SIGMAS]
-    times = {"distance, after": 1.0, "bound, after": 7.0, "distance, in": 1.0, "bound, in": 10.0}
-    for name, factor in ((f"{name} training", factor) for name, factor in times.items()):
-        drawn = sorted(zip(lines[name].get_xdata(), lines[name].get_ydata(), strict=True))
-        expected = sorted((x, factor * y) for x, y in points for _ in range(2 * len(SEEDS)))
-        np.testing.assert_allclose(drawn, expected)
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)
-
-
-def test_small_values_are_drawn_at_the_edge_and_that_is_said() -> None:
-    table = results(floor=True)
-    table.metrics.loc[table.metrics["metric"] == "input_cluster_variation", "value"] = 0.0
-    drawing = figures(table)["bound"]
-    (ax,) = drawing.figure.axes
-    measured = next(line for line in ax.lines if line.get_label() == "distance, after training")
-    assert set(measured.get_xdata()) == {0.3}
-    assert set(measured.get_ydata()) == {1e-8}
-    assert ax.texts[0].get_text() == "0.3 or less"
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)
-
-
-def test_nothing_finished_decides_no_direction_and_is_said() -> None:
-    table = results(status="diverged")
-    assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
-    drawing = figures(table)["figure_1"]
-    assert [ax.texts[0].get_text()[:19] for ax in drawing.figure.axes] == ["no finished network"] * 2
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)
-    table.metrics.loc[:, "value"] = np.nan
-    drawing = figures(table)["bound"]
-    assert drawing.figure.axes[0].texts[0].get_text() == "no finished network"
-    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
-    plt.close(drawing.figure)

@@ -1,0 +1,68 @@
+"""Panels over epochs and slopes against either clock, as they are drawn."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from experiments.ji2022.unregularized_tables import CELLS, results, verdicts
+
+from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.ji2022.laws import STATEMENTS
+from nc_runner.experiments.ji2022.terminal import by_time, slopes
+from nc_runner.experiments.ji2022.unregularized_collapse.figures import CURVES, figures
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
+
+
+def test_networks_that_diverge_or_have_not_ended_leave_everything_undecided_and_still_draw() -> None:
+    of = results(seeds=2)
+    of.trials["status"] = ["diverged"] * 3 + ["unfinished"] * 3
+    assert set(verdicts(of).values()) == {Verdict.undecided}
+    (drawing,) = figures(of).values()
+    assert all(ax.texts[0].get_text().startswith("no slope") for ax in drawing.figure.axes)
+    of.trials["status"] = "unfinished"
+    assert set(verdicts(of).values()) == {Verdict.undecided}
+    plt.close("all")
+
+
+@pytest.mark.parametrize("changes", [{}, {"start": 10_000, "end": 1}])
+def test_whatever_was_measured_is_drawn_over_a_short_caption(changes: dict[str, int]) -> None:
+    drawings = figures(results(**changes))
+    assert set(drawings) == {"panels_resnet18", "panels_vgg13", "slopes"}
+    assert len(drawings["panels_resnet18"].figure.axes) == 8
+    for drawing in drawings.values():
+        assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+        plt.close(drawing.figure)
+    if changes:
+        said = [text.get_text() for text in drawings["panels_vgg13"].figure.axes[1].texts]
+        assert said == ["no probe from epoch 2 on"]
+
+
+def test_panels_are_the_measures_over_epochs_and_guides_powers_of_log_t() -> None:
+    of = results(seeds=2)
+    ax = figures(of)["panels_vgg13"].figure.axes[3]
+    rows = by_time(of).query("`model.name` == 'vgg13' and epoch >= 2")
+    curve, *guides = ax.lines
+    epochs = np.array(sorted(rows["epoch"].unique()))
+    np.testing.assert_allclose(curve.get_xdata(), np.log(epochs), rtol=1e-9)
+    np.testing.assert_allclose(curve.get_ydata(), np.sqrt(0.2 * 0.19) * 2 / np.log(epochs))  # of seeds 0 and 1
+    terminal = rows.query("epoch >= 10 and trial == 'vgg13-cifar10-0'")
+    for guide, power, factor in zip(guides, (-1, -0.5), (0.6, 1.6), strict=True):
+        grown = terminal["log_t"] / terminal["log_t"].iloc[0]
+        np.testing.assert_allclose(guide.get_xdata(), terminal["log_epoch"])
+        np.testing.assert_allclose(guide.get_ydata(), factor * 0.4 / np.log(10) * grown**power)
+    plt.close("all")
+
+
+def test_markers_are_the_mean_slopes_of_each_cell_against_either_clock() -> None:
+    of = results(self_duality_distance=-0.3)
+    table = by_time(of)
+    for ax, clock in zip(figures(of)["slopes"].figure.axes, ("log_epoch", "log_t"), strict=True):
+        drawn = [line.get_xdata()[0] for line in ax.lines if line.get_marker() != "None"]
+        expected = [
+            np.mean(slopes(table[(table["model.name"] == model) & (table["data.name"] == data)], metric, clock))
+            for metric in (STATEMENTS[curve][1] for curve in CURVES)
+            for model, data in CELLS
+        ]
+        np.testing.assert_allclose(drawn, expected)
+        assert drawn[-1] > -0.5 > drawn[-2]  # the last cell's self-duality falls more slowly
+    plt.close("all")
