@@ -42,12 +42,21 @@ def decay_times_of(results: Results) -> pd.Series[float]:
     rates = [
         sum_of_factors(
             dataclasses.replace(
-                results.config.train, epochs=int(planned), schedule=Schedule[schedule], lr_warmup=float(warmup)
+                results.config.train,
+                epochs=int(planned),
+                schedule=Schedule[schedule],
+                lr_warmup=float(warmup),
+                lr_gamma=float(gamma),
             ),
             int(done),
         )
-        for done, planned, schedule, warmup in zip(
-            epochs.fillna(0), column("train.epochs"), schedules, column("train.lr_warmup"), strict=True
+        for done, planned, schedule, warmup, gamma in zip(
+            epochs.fillna(0),
+            column("train.epochs"),
+            schedules,
+            column("train.lr_warmup"),
+            column("train.lr_gamma"),
+            strict=True,
         )
     ]
     rate = column("train.learning_rate") * pd.Series(rates, results.trials.index, dtype=float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
@@ -34,5 +35,15 @@ def factor(train: TrainConfig, epoch: int) -> float:
 
 def sum_of_factors(train: TrainConfig, epochs: int) -> float:
     """The sum of the factors of the first ``epochs`` epochs."""
-    runs = itertools.groupby(factor(train, epoch) for epoch in range(epochs))
+    return _sum(epochs, train.epochs, train.schedule, train.lr_warmup, tuple(train.lr_milestones), train.lr_gamma)
+
+
+@functools.lru_cache(maxsize=1024)  # every claim asks for every trial, and most trials share one schedule
+def _sum(
+    done: int, epochs: int, schedule: Schedule, warmup: float, milestones: tuple[float, ...], gamma: float
+) -> float:
+    train = TrainConfig(
+        epochs=epochs, schedule=schedule, lr_warmup=warmup, lr_milestones=list(milestones), lr_gamma=gamma
+    )
+    runs = itertools.groupby(factor(train, epoch) for epoch in range(done))
     return math.fsum(value * len(list(run)) for value, run in runs)

@@ -213,5 +213,9 @@ def test_decay_times_go_by_the_schedule() -> None:
     assert (constant / steps).tolist() == pytest.approx([8 / 4.4] * 4)
     sizes = [(1 + math.cos(math.pi * epoch / 8)) / 2 for epoch in range(8)]
     assert (cosine / constant).tolist() == pytest.approx([sum(sizes) / 8] * 4)
+    gentle = results(**words | {"train.lr_gamma": 0.5})
+    assert (decay_times_of(gentle) / steps).tolist() == pytest.approx([6 / 4.4] * 4)
+    of_both = dataclasses.replace(gentle, trials=gentle.trials.assign(**{"train.lr_gamma": [0.5, 0.1, 0.5, 0.1]}))
+    assert (decay_times_of(of_both) / steps).tolist() == pytest.approx([6 / 4.4, 1] * 2)
     warm = decay_times_of(results(**words, **{"train.schedule": "constant", "train.lr_warmup": 0.25}))
     assert (warm / constant).tolist() == pytest.approx([(1 / 3 + 2 / 3 + 6) / 8] * 4)

@@ -167,7 +167,7 @@ def test_a_frame_of_the_strip_is_the_table(classes: int, draw: Draw) -> None:
             assert line.get_ydata() == [values[epoch, f"y_mean_{c}"]]
         for c, arrow in enumerate(ax.texts):
             assert list(arrow.xy) == [values[epoch, f"{axis}_classifier_{c}"] for axis in "xy"]
-        assert ax.get_xlabel().startswith("90% of variance in")
+        assert " ".join(ax.get_xlabel().split()).startswith("90% of variance in")
     assert "the first 12 samples of each class" in drawing.caption
     assert any("a tetrahedron is a square" in note for note in drawing.notes) == (classes == 4)
 

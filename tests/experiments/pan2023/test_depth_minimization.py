@@ -209,7 +209,7 @@ def test_a_panel_has_the_layers_of_its_weight_decay(draw: Draw) -> None:
 
 def test_effective_depth_is_of_trials_that_fit_and_g_of_all(draw: Draw) -> None:
     table = depths(seeds=1)
-    left, right, _ = draw(figures, table)["effective_depth"].figure.axes
+    left, right = draw(figures, table)["effective_depth"].figure.axes[:2]
     for line in left.get_lines()[:2]:
         assert dict(zip(*line.get_data(), strict=True)) == {d: k for d, k in FIRST.items() if d < 1e-2}
     gap = [np.subtract(hidden(table, f"t{n}", INTRA), hidden(table, f"t{n}", INTER)) for n in range(len(FIRST))]

@@ -43,7 +43,7 @@ def test_measures_of_every_layer_are_plotted_against_epochs():
     for row, cosine in enumerate((0.07, 0.02)):
         for ax, ends in zip(axes[row], [(0.03, 1e-4), (1e-3, 1e-3), (cosine, 0.9)], strict=True):
             start = {0: 0.2, 1: 0.5, 2: 0.4}[list(axes[row]).index(ax)]
-            assert [line.get_label() for line in ax.lines] == ["1", "out"]
+            assert [line.get_label() for line in ax.lines] == ["layer 1", "output"]
             for line, end in zip(ax.lines, ends, strict=True):
                 assert line.get_xdata().tolist() == [1, 100]
                 assert line.get_ydata().tolist() == [start, end]

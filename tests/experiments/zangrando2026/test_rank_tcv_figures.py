@@ -1,5 +1,7 @@
 """Distances from low rank and their bound as they are drawn."""
 
+import dataclasses
+
 import matplotlib.pyplot as plt
 import numpy as np
 from experiments.zangrando2026.rank_tcv_tables import DECAYS, SEEDS, SIGMAS, UNDECIDED, results
@@ -66,8 +68,7 @@ def test_nothing_finished_decides_no_direction_and_is_said() -> None:
     assert [ax.texts[0].get_text()[:19] for ax in drawing.figure.axes] == ["no finished network"] * 2
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
-    table.metrics.loc[:, "value"] = np.nan
-    drawing = figures(table)["bound"]
+    drawing = figures(dataclasses.replace(table, metrics=table.metrics.assign(value=np.nan)))["bound"]
     assert drawing.figure.axes[0].texts[0].get_text() == "no finished network"
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
