@@ -19,6 +19,7 @@ from nc_runner.figures.series import plot_over, seeds_phrase
 from nc_runner.run.alike import differs, plain
 
 COLOURS, LINES = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW), ("-", "--", ":")
+MARKERS = "os^vDP"
 MOST_LINES = len(COLOURS) * len(LINES)
 DRAWN = ("interpolated", "measured")
 DECADE = 20.0  # times the least value, from where an axis of positive values is logarithmic
@@ -96,11 +97,15 @@ def draw_lines(ax: Axes, kept: pd.DataFrame, others: list[str], x: str, metric: 
     lines = list(kept.groupby(others)) if others else [((), kept)]
     numbers = pd.api.types.is_numeric_dtype(kept[x])
     names: list[Any] = sorted(kept[x].unique()) if numbers else [plain(value) for value in dict.fromkeys(kept[x])]
-    styles = [{"color": colour, "linestyle": line} for line, colour in product(LINES, COLOURS)]
+    # Open markers of several shapes: one line over another hides neither.
+    styles: list[dict[str, Any]] = [
+        {"color": colour, "linestyle": line, "marker": marker, "markerfacecolor": "none"}
+        for line, (colour, marker) in product(LINES, zip(COLOURS, MARKERS, strict=True))
+    ]
     for (values, rows), style in zip(lines, styles, strict=False):
         at = rows[x] if numbers else rows[x].map(plain).map(names.index)
         words = (f"{word_of(key)} {plain(value)}" for key, value in zip(others, values, strict=True))
-        plot_over(ax, rows.assign(at=at), "at", metric, marker="o", label=", ".join(words) or None, **style)
+        plot_over(ax, rows.assign(at=at), "at", metric, label=", ".join(words) or None, **style)
     if kept.empty:
         say(ax, "no trial fits")
     elif not numbers:

@@ -33,5 +33,6 @@ def test_every_word_can_be_read(name: str, width: float | None, smoke_run: Calla
         for drawn, drawing in experiments.load(name).figures(results).items():
             finish(drawing, look)
             assert faults(drawing.figure, whole=True) == [], drawn
+            assert not set("$\\") & set(" ".join([drawing.caption, *drawing.notes])), "LaTeX shows as it is typed"
             if width is not None:
                 assert drawing.figure.get_figwidth() == width

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -66,7 +67,7 @@ def tables(
 
 def noise(point: dict[str, Any], spread: float, of: int = 0) -> float:
     """A normal number that is a function of the point and its seed."""
-    words = [point["seed"], of, *(hash(value) % 2**32 for key, value in point.items() if key != "seed")]
+    words = [point["seed"], of, *(zlib.crc32(repr(value).encode()) for key, value in point.items() if key != "seed")]
     return float(spread * np.random.default_rng(words).standard_normal())
 
 
