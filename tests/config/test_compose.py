@@ -22,7 +22,7 @@ def test_what_was_changed_from_the_paper_is_named_with_what_it_was() -> None:
     assert changed() == "Sizes of scale=paper."
     assert changed_from_paper(Config()) == ""
     assert changed("scale=smoke", "train.momentum=0.5", "seeds=[4,5]") == (
-        f"{CHANGED}seeds 2 (3), data.samples 20 (100), model.width 16 (128), train.epochs 50 (20000), "
+        f"{CHANGED}seeds 2 (3), data.samples 20 (100), model.width 16 (128), train.epochs 50 (120000), "
         "train.momentum 0.5 (0.9)."
     )
 
