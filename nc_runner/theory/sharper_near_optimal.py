@@ -52,7 +52,8 @@ def sharper_near_optimal_bounds(
         delta: in (0, 1]; k/C for the cosine of the class that has the k-th least.
 
     Returns:
-        The fields of `SharperNearOptimalBounds`, of the shape the arguments broadcast to; NaN for a loss below the least.
+        The fields of `SharperNearOptimalBounds`, of the shape the arguments broadcast to; NaN for a loss below
+        the least.
 
     Raises:
         ValueError: an argument out of range.
@@ -95,7 +96,7 @@ def divergence(q: Tensor, norms: Tensor, classes: Tensor) -> Tensor:
 
 
 def class_means_between(norms: Tensor, eps: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
-    """The least and the largest mean q of one class whose loss, with the others' at their best, has an excess of eps."""
+    """The least and the largest mean q of one class at which the loss, others at their best, exceeds by eps."""
 
     def excess(moved: Tensor) -> Tensor:
         others = norms - moved / (classes - 1)

@@ -17,6 +17,7 @@ from torch import Tensor
 from nc_runner import theory
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
+from nc_runner.experiments.pan2023.every_delta_figure import delta_figure
 from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, orders_too_large
 from nc_runner.experiments.pan2023.theorem_marks import NETWORKS, by_kind, draw_networks, entries_of, legend, shades
 from nc_runner.figures import GREY
@@ -44,7 +45,11 @@ THEOREM = (
 
 def figures(results: Results) -> dict[str, Drawing]:
     """Collapse against eps with the theorem's bound, and the eps the theorem needs with the eps that was reached."""
-    return {"theorem_2_3_1": collapse_figure(results), "eps_needed": reach_figure(results)}
+    return {
+        "theorem_2_3_1": collapse_figure(results),
+        "eps_needed": reach_figure(results),
+        "every_delta": delta_figure(results),
+    }
 
 
 def vacuous_eps(norms: Tensor, classes: int) -> Tensor:
