@@ -38,7 +38,16 @@ SHARPER_HOLD = Statement(
     "the k-th least intra-class cosine, k = 1 to C, and of the largest inter-class cosine.",
     "from Lemmas 2.4.3 and 2.4.5 and the convexity of the loss; see theory.sharper_near_optimal_bounds",
     f"at every point, to {ROUNDING:g}",
-    (finished, data_as_drawn, measured("sharper_intra_lower_bound_1", "sharper_inter_upper_bound")),
+    (
+        finished,
+        data_as_drawn,
+        measured(
+            "intra_cosine_augmented_1",
+            "max_inter_cosine_augmented",
+            "sharper_intra_lower_bound_1",
+            "sharper_inter_upper_bound",
+        ),
+    ),
     Kind.derived,
 )
 SHARPER_SAYS = Statement(

@@ -225,11 +225,38 @@ def near(edit: Edit | None = None, *, networks: bool = True, free: bool = True) 
                 "intra_cosine_lower_bound": 1 - (eps / vacuous) ** 0.5, "min_intra_cosine_augmented": 1 - gap,
                 "max_inter_cosine_augmented": gap**0.5 - 1 / 3, "min_duality_cosine_augmented": 1 - gap / 8,
             }  # fmt: skip
+            values |= {f"intra_cosine_augmented_{k}": 1 - gap / k for k in range(1, 5)}
+            values |= {f"sharper_intra_lower_bound_{k}": 1 - min(1.0, 1.5 * gap) / k for k in range(1, 5)}
+            values |= {"sharper_inter_upper_bound": min(1.0, 2 * gap**0.5 - 1 / 3)}
             metrics |= {(epoch, None, name): value for name, value in values.items()}
         return metrics
 
     config = composed("experiment=near_optimal")
     return tables(config, [{"seed": 0, "epochs": 8, **point} for point in points], of, edit)
+
+
+def lemmas(edit: Edit | None = None, *, seeds: int = 3, samples: int = 400) -> Results:
+    """pan_lemmas: ratios from 0 to nearly 1, of what is false to 1.5; identities to rounding."""
+    names = ("subset_mean", "subset_excess", "mean_direction", "step", "step_any_sign", "most_classes", "margin")
+    tops = {"step_any_sign": 1.5, "most_classes": 5e-3}
+
+    def of(point: dict[str, Any]) -> dict[Any, float]:
+        metrics: dict[Any, float] = {}
+        for name in names:
+            top = tops.get(name, 0.999)
+            metrics |= {f"random_{name}_{i:04d}": top * (i + 1) / (samples + 1) for i in range(samples)}
+            metrics |= {f"searched_{name}_{i:04d}": top - 1e-3 * i / samples for i in range(samples // 8)}
+            metrics |= {f"extreme_{name}_0000": min(1.0, top), f"largest_{name}": min(1.0, top)}
+        for name in ("class_cosine", "pair_cosine"):
+            metrics |= {f"random_{name}_{i:04d}": 1.0 + 1e-16 * i for i in range(samples)}
+        for i in range(3):
+            metrics |= {f"collapse_{i}": 1e-16}
+            metrics |= {f"off_{way}_{i}": 1e-4 for way in ("norms", "class", "features", "duality")}
+        metrics |= {"counterexample_mean": 0.0, "counterexample_step": 0.1, "counterexample_repaired": -0.8}
+        return metrics | {"largest_of_one_vector": 0.99}
+
+    points = [{"seed": 0, "data.input_seed": seed, "status": "measured", "epochs": 0} for seed in range(seeds)]
+    return tables(composed("experiment=pan_lemmas"), points, of, edit)
 
 
 def movie(edit: Edit | None = None, *, classes: int = 3, epochs: tuple[int, ...] = (1, 2, 5, 10)) -> Results:

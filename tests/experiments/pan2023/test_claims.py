@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.pan2023.made import complexities, conic, convergence, depths, movie, near, sweep, verdicts
+from experiments.pan2023.made import complexities, conic, convergence, depths, lemmas, movie, near, sweep, verdicts
 
 from nc_runner import experiments
 from nc_runner.experiments.base import Results, Verdict
@@ -27,6 +27,7 @@ TABLES: dict[str, Callable[[], Results]] = {
     "near_optimal": near,
     "collapse_movie": movie,
     "conic_hull": conic,
+    "pan_lemmas": lemmas,
 }
 # Of these a trial that does not fit is the evidence itself.
 ABOUT_FITTING = {"others_fit", "no_batch_norm_fails", "convergence", "perfect_training_accuracy"}

@@ -19,7 +19,15 @@ from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.every_delta_figure import delta_figure
 from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, orders_too_large
-from nc_runner.experiments.pan2023.theorem_marks import NETWORKS, by_kind, draw_networks, entries_of, legend, shades
+from nc_runner.experiments.pan2023.theorem_marks import (
+    NETWORKS,
+    NOTHING,
+    by_kind,
+    draw_networks,
+    entries_of,
+    legend,
+    shades,
+)
 from nc_runner.figures import GREY
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
@@ -28,7 +36,6 @@ EPS_LIMITS = (ROUNDING, 5.0)
 GAP_LIMITS = (10 * ROUNDING, 6.0)
 VACUOUS = "0.92"
 DASHES = (0, (4, 2))
-NOTHING = "no trial has a defined ε"
 DEFINITIONS = (
     "α = √(mean ‖h‖²), h the last-layer features; β = ‖W‖/√C, W the output weights, C the number of classes.",
     "ε: cross-entropy less m(α, β), its least value at these norms.",

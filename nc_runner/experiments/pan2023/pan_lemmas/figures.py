@@ -115,6 +115,7 @@ def counterexample_figure(results: Results) -> Drawing:
             arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.8},
         )
     ax.set(xlabel="second vector, the first is 1", xlim=(-1, 1), ylim=(-1.05, 1.1))
+    ax.set_xticks([-1, -0.5, 0, 0.5, 1])
     ax.set_ylabel("norm of the mean unit vector")
     figure.legend(loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=3)
     return Drawing(
