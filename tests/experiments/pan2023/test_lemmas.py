@@ -134,7 +134,7 @@ SEARCHED = [lemma for lemma in LEMMAS if lemma.extreme is not None and not lemma
 def test_a_search_finds_no_violation_but_of_a_constant_2_percent_too_good(lemma: Lemma) -> None:
     starts = Z[:12, : lemma.numbers]
     assert lemma.ratio(starts).max() < 0.97
-    ends = searched(lemma.ratio, starts, 250)
+    ends = searched(lemma.ratio, starts, 800 if lemma.name == "margin" else 250)  # over many kinks
     assert (lemma.ratio(ends) >= lemma.ratio(starts)).all()
     assert 0.98 < lemma.ratio(ends).max() <= 1 + 1e-9
     assert too_good(lemma, 0.98).ratio(ends).max() > 1
