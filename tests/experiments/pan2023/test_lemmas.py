@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nc_runner import metrics, theory
-from nc_runner.experiments.pan2023 import lemmas
+from nc_runner.experiments.pan2023 import lemma_sides
 from nc_runner.experiments.pan2023.adversary import searched, slopes
 from nc_runner.experiments.pan2023.lemmas import LEMMAS, Lemma
 
@@ -54,9 +54,9 @@ def test_the_sides_of_the_lemmas_on_numbers() -> None:
 
 def test_close_numbers_are_taken_apart_so_far_that_rounding_does_not_show() -> None:
     z = torch.cat([1e-9 * Z[:, :8], Z[:, 8:16]], 1)
-    _, off, weight = lemmas.deviations(z)
+    _, off, weight = lemma_sides.deviations(z)
     spread = (weight * off.square()).sum(-1).sqrt()
-    torch.testing.assert_close(spread, torch.full_like(spread, lemmas.LEAST_SPREAD))
+    torch.testing.assert_close(spread, torch.full_like(spread, lemma_sides.LEAST_SPREAD))
     assert (BY_NAME["subset_mean"].ratio(z) <= 1 + 1e-9).all()
 
 
@@ -89,8 +89,8 @@ def test_the_sides_of_the_lemma_on_vectors_and_of_its_step() -> None:
 
 
 def test_the_margin_s_ratio_is_the_metric() -> None:
-    weight, features = lemmas.classified(Z[:, :48])
-    expected = metrics.margin_ratio(weight, features, lemmas.LABELS)
+    weight, features = lemma_sides.classified(Z[:, :48])
+    expected = metrics.margin_ratio(weight, features, lemma_sides.LABELS)
     torch.testing.assert_close(BY_NAME["margin"].ratio(Z), expected)
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from nc_runner.experiments.base import Results
-from nc_runner.experiments.pan2023.lemmas import CLASSES, DIM, LEMMAS, NUMBERS, PER_CLASS, VECTORS, Lemma
+from nc_runner.experiments.pan2023.lemma_sides import CLASSES, DIM, NUMBERS, PER_CLASS, VECTORS
+from nc_runner.experiments.pan2023.lemmas import LEMMAS, Lemma
 from nc_runner.experiments.pan2023.pan_lemmas.claims import values_of
 from nc_runner.experiments.pan2023.pan_lemmas.measure import A_SEARCH_IN, COUNTEREXAMPLE
 from nc_runner.figures import BLUE, GREY, ORANGE

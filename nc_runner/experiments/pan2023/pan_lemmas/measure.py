@@ -14,7 +14,8 @@ from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Measurement
 from nc_runner.experiments.pan2023.adversary import searched
-from nc_runner.experiments.pan2023.lemmas import LEMMAS, VECTORS, component
+from nc_runner.experiments.pan2023.lemma_sides import VECTORS, component
+from nc_runner.experiments.pan2023.lemmas import LEMMAS
 from nc_runner.rng import generator
 
 NUMBERS = max(lemma.numbers for lemma in LEMMAS)
