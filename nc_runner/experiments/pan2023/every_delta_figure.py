@@ -43,7 +43,8 @@ def delta_figure(results: Results) -> Drawing:
             distances.plot(k, 1 - sharper, color=colour, linestyle="--", marker="_")
             distances.plot(k[:-1], theorem, color=colour, linestyle=":", marker=".")
     distances.axhspan(1, 10 * top, color=VACUOUS, linewidth=0, zorder=0)
-    distances.text(0.97, 0.2, "vacuous", transform=distances.transAxes, ha="right", fontsize="small")
+    if len(final):
+        distances.text(0.97, 0.2, "vacuous", transform=distances.transAxes, ha="right", fontsize="small")
     cosines.set(ylim=(-0.03, 1.03), ylabel="k-th least intra-class cosine", title="measured, and promised")
     distances.set(yscale="log", ylim=(1e-1, 10 * top), ylabel="1 − cosine", title="what each bound allows")
     for ax in (cosines, distances):

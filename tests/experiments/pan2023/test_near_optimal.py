@@ -90,6 +90,9 @@ def test_the_bias_is_one_more_feature_at_the_scale_that_makes_alpha_beta_least(n
     u = augmented / augmented.norm(dim=-1, keepdim=True)
     means = torch.stack([u[:, members(c)].mean(1) for c in range(3)], 1)
     torch.testing.assert_close(of["min_intra_cosine_augmented"], means.square().sum(-1).amin(-1))
+    ordered = torch.stack([of[f"intra_cosine_augmented_{k}"] for k in (1, 2, 3)], -1)
+    torch.testing.assert_close(ordered, means.square().sum(-1).sort(-1).values)
+    assert not torch.equal(ordered, means.square().sum(-1))
     largest = torch.stack([(means[:, i] * means[:, j]).sum(-1) for i, j in ((0, 1), (0, 2), (1, 2))]).amax(0)
     torch.testing.assert_close(of["max_inter_cosine_augmented"], largest)
 
@@ -198,6 +201,47 @@ def test_the_bounds_are_the_limit(allowed: float, verdict: object) -> None:
 
     judged = verdicts(claims(near(edit)))
     assert judged["bound_holds"] is judged["nc3_bound_holds"] is verdict
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize(("allowed", "verdict"), [(0.999, YES), (1.001, NO)])
+def test_the_theorem_s_bound_on_the_k_th_class_is_the_limit(k: int, allowed: float, verdict: object) -> None:
+    """At delta = k/4, by the theorem's formula."""
+
+    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
+        if point["model.name"] == "free_features":
+            loss = theory.min_cross_entropy(metrics[8, None, "alpha"], 1.0, 4) + metrics[8, None, "eps"]
+            bounds = theory.near_optimal_bounds(metrics[8, None, "alpha"], 1.0, loss + ROUNDING, 4, k / 4)
+            distance = 1 - float(bounds.intra_class_lower_bound)
+            metrics[8, None, f"intra_cosine_augmented_{k}"] = 1 - allowed * distance
+            exact = 1 - float(theory.near_optimal_bounds(metrics[8, None, "alpha"], 1.0, loss + ROUNDING, 4, 0.25)[2])
+            metrics[8, None, "intra_cosine_lower_bound"] = 1 - exact
+
+    assert verdicts(claims(near(edit)))["most_classes_bound_holds"] is verdict
+
+
+def test_the_sharper_bounds_are_measured_a_little_above_the_loss(network: Network) -> None:
+    alpha, beta, loss = (torch.tensor([v], dtype=torch.float64) for v in (1.5, 1.0, 0.4))
+    of = dict(theorem(alpha, beta, loss, 4))
+    for k in range(1, 5):
+        bounds = theory.sharper_near_optimal_bounds(1.5, 1.0, 0.4 + ROUNDING, 4, k / 4)
+        assert of[f"sharper_intra_lower_bound_{k}"].item() == pytest.approx(bounds.intra_class_lower_bound.item())
+        assert of["sharper_inter_upper_bound"].item() == pytest.approx(bounds.inter_class_upper_bound.item())
+
+
+def test_cosines_and_both_bounds_are_drawn_for_every_share_of_the_classes(draw: Draw) -> None:
+    """Of a made network the k-th distance is 0.1/k, the sharper bound lets it be 0.15/k."""
+    cosines, distances = draw(figures, near())["every_delta"].figure.axes
+    for decay, norms in ((0, 7.0), (1, 5.0), (2, 4.0)):
+        measured, sharper = cosines.get_lines()[2 * decay : 2 * decay + 2]
+        k = np.arange(1, 5)
+        np.testing.assert_allclose(measured.get_ydata(), 1 - 0.1 / k)
+        np.testing.assert_allclose(sharper.get_ydata(), 1 - 0.15 / k)
+        allowed, theirs = distances.get_lines()[2 * decay : 2 * decay + 2]
+        np.testing.assert_allclose(allowed.get_ydata(), 0.15 / k)
+        curve = 3 * math.exp(4 * norms) / (1 + 3 * math.exp(4 * norms)) ** 2
+        vacuous = (norms / 6) ** 2 * curve / 6
+        np.testing.assert_allclose(theirs.get_ydata(), np.sqrt(1e-2 / vacuous) * np.sqrt((4 - k[:3]) / k[:3] / 3))
 
 
 @pytest.mark.parametrize(("eps", "verdict"), [(-0.9e-14, YES), (-1.1e-14, NO)])
