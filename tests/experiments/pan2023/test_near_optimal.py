@@ -92,7 +92,9 @@ def test_the_bias_is_one_more_feature_at_the_scale_that_makes_alpha_beta_least(n
     torch.testing.assert_close(of["min_intra_cosine_augmented"], means.square().sum(-1).amin(-1))
     ordered = torch.stack([of[f"intra_cosine_augmented_{k}"] for k in (1, 2, 3)], -1)
     torch.testing.assert_close(ordered, means.square().sum(-1).sort(-1).values)
-    assert not torch.equal(ordered, means.square().sum(-1))
+    flipped = dataclasses.replace(network, weight=network.weight.flip(1), bias=network.bias.flip(1))
+    for k in (1, 2, 3):  # the same classes in the opposite order
+        torch.testing.assert_close(measured(flipped, 2 - Y)[f"intra_cosine_augmented_{k}"], ordered[:, k - 1])
     largest = torch.stack([(means[:, i] * means[:, j]).sum(-1) for i, j in ((0, 1), (0, 2), (1, 2))]).amax(0)
     torch.testing.assert_close(of["max_inter_cosine_augmented"], largest)
 
