@@ -13,6 +13,7 @@ ROWS = (
     "depth_minimization data=conic_hull",
     "dataset_complexity",
     "near_optimal",
+    "pan_lemmas",
     "collapse_movie",
     "ulpm_flow",
     "ulpm_settings",

@@ -17,6 +17,7 @@ from .near_optimal import NearOptimalBounds, near_optimal_bounds
 from .ntk import linear_head_ntk_bound
 from .resnet import ResNetOptimum, resnet_singular_values
 from .resnet_first_layer import ResNetFirstLayerOptimum, resnet_first_layer_singular_values
+from .sharper_near_optimal import SharperNearOptimalBounds, sharper_near_optimal_bounds
 from .subset_means import subset_mean_deviation_bound, subset_mean_excess_bound
 from .ulpm import ulpm_saddle_gap, ulpm_symmetric_gap
 from .unconstrained_features import UfmOptimum, ufm_optimum
@@ -30,6 +31,7 @@ __all__ = [
     "NearOptimalBounds",
     "ResNetFirstLayerOptimum",
     "ResNetOptimum",
+    "SharperNearOptimalBounds",
     "UfmOptimum",
     "batchnorm_second_moment",
     "feedforward_singular_values",
@@ -47,6 +49,7 @@ __all__ = [
     "resnet_first_layer_singular_values",
     "resnet_singular_values",
     "sharper_linear_head_bounds",
+    "sharper_near_optimal_bounds",
     "subset_mean_deviation_bound",
     "subset_mean_excess_bound",
     "ufm_optimum",

@@ -17,6 +17,7 @@ from nc_runner.experiments.pan2023.near_optimal.claims import last_probes, probe
 from nc_runner.figures import GREY
 
 NETWORKS = "networks, by weight decay λ"
+NOTHING = "no trial has a defined ε"
 EARLIER = "before the last epoch"
 
 

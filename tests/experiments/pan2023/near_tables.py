@@ -37,6 +37,9 @@ def near(edit: Edit | None = None, *, networks: bool = True, free: bool = True) 
                 "intra_cosine_lower_bound": 1 - (eps / vacuous) ** 0.5, "min_intra_cosine_augmented": 1 - gap,
                 "max_inter_cosine_augmented": gap**0.5 - 1 / 3, "min_duality_cosine_augmented": 1 - gap / 8,
             }  # fmt: skip
+            values |= {f"intra_cosine_augmented_{k}": 1 - gap / k for k in range(1, 5)}
+            values |= {f"sharper_intra_lower_bound_{k}": 1 - min(1.0, 1.5 * gap) / k for k in range(1, 5)}
+            values |= {"sharper_inter_upper_bound": min(1.0, 2 * gap**0.5 - 1 / 3)}
             metrics |= {(epoch, None, name): value for name, value in values.items()}
         return metrics
 

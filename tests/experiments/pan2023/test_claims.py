@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.pan2023.lemma_tables import lemmas
 from experiments.pan2023.made import complexities, conic, convergence, depths, sweep, verdicts
 from experiments.pan2023.movie_tables import movie
 from experiments.pan2023.near_tables import near
@@ -29,6 +30,7 @@ TABLES: dict[str, Callable[[], Results]] = {
     "near_optimal": near,
     "collapse_movie": movie,
     "conic_hull": conic,
+    "pan_lemmas": lemmas,
 }
 # Of these a trial that does not fit is the evidence itself.
 ABOUT_FITTING = {"others_fit", "no_batch_norm_fails", "convergence", "perfect_training_accuracy"}

@@ -9,12 +9,14 @@ import pytest
 from experiments.pan2023.made import NO, OPEN, YES, Edit, verdicts
 from experiments.pan2023.near_tables import near
 
+from nc_runner import theory
 from nc_runner.experiments.base import Results
-from nc_runner.experiments.pan2023.near_optimal.claims import claims, remark_vacuous_eps, slope
+from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, claims, remark_vacuous_eps, slope
 
 HOLDS = dict.fromkeys(
     ("least_cross_entropy", "bound_holds", "nc3_bound_holds", "vacuous_for_networks", "intra_collapses_with_eps",
-     "pairs_collapse_with_eps"), YES,
+     "pairs_collapse_with_eps", "most_classes_bound_holds", "vacuous_at_every_delta", "sharper_bounds_hold",
+     "sharper_bound_says_something"), YES,
 )  # fmt: skip
 
 
@@ -54,6 +56,11 @@ def test_all_hold_on_a_table_made_so() -> None:
         ("vacuous_for_networks", last("mlp", vacuous_eps=1.0)),
         ("intra_collapses_with_eps", powers(0.3, 0.5)),
         ("pairs_collapse_with_eps", powers(1.0, 0.1)),
+        ("most_classes_bound_holds", last("free_features", intra_cosine_augmented_3=1 - 1e-3)),
+        ("sharper_bounds_hold", last("free_features", intra_cosine_augmented_4=1 - 1e-3)),
+        ("sharper_bounds_hold", last("mlp", sharper_inter_upper_bound=-0.2)),
+        ("sharper_bound_says_something", last("mlp", sharper_intra_lower_bound_1=0.09)),
+        ("vacuous_at_every_delta", last("mlp", eps=5e-8, vacuous_eps=1e-8)),
     ],
 )
 def test_each_alone_can_fail(claim: str, edit: Edit) -> None:
@@ -61,8 +68,11 @@ def test_each_alone_can_fail(claim: str, edit: Edit) -> None:
     assert judged.pop(claim) is NO
     if claim in ("intra_collapses_with_eps", "bound_holds"):  # a bound of the power 1/2
         judged = {key: value for key, value in judged.items() if key not in ("intra_collapses_with_eps", "bound_holds")}
-    if claim == "least_cross_entropy":
-        judged.pop("vacuous_for_networks")  # the remark's bound bites at an eps below 0
+    if claim in ("least_cross_entropy", "vacuous_for_networks", "vacuous_at_every_delta"):
+        for other in ("vacuous_for_networks", "vacuous_at_every_delta"):
+            judged.pop(other, None)  # both bite at an eps below 0, and the one at an eps where the other does
+    if claim in ("most_classes_bound_holds", "pairs_collapse_with_eps"):
+        judged.pop("sharper_bounds_hold")
     assert set(judged.values()) == {YES}
 
 
@@ -78,6 +88,23 @@ def test_the_bounds_are_the_limit(allowed: float, verdict: object) -> None:
 
     judged = verdicts(claims(near(edit)))
     assert judged["bound_holds"] is judged["nc3_bound_holds"] is verdict
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+@pytest.mark.parametrize(("allowed", "verdict"), [(0.999, YES), (1.001, NO)])
+def test_the_theorem_s_bound_on_the_k_th_class_is_the_limit(k: int, allowed: float, verdict: object) -> None:
+    """At delta = k/4, by the theorem's formula."""
+
+    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
+        if point["model.name"] == "free_features":
+            loss = theory.min_cross_entropy(metrics[8, None, "alpha"], 1.0, 4) + metrics[8, None, "eps"]
+            bounds = theory.near_optimal_bounds(metrics[8, None, "alpha"], 1.0, loss + ROUNDING, 4, k / 4)
+            distance = 1 - float(bounds.intra_class_lower_bound)
+            metrics[8, None, f"intra_cosine_augmented_{k}"] = 1 - allowed * distance
+            exact = 1 - float(theory.near_optimal_bounds(metrics[8, None, "alpha"], 1.0, loss + ROUNDING, 4, 0.25)[2])
+            metrics[8, None, "intra_cosine_lower_bound"] = 1 - exact
+
+    assert verdicts(claims(near(edit)))["most_classes_bound_holds"] is verdict
 
 
 @pytest.mark.parametrize(("eps", "verdict"), [(-0.9e-14, YES), (-1.1e-14, NO)])
@@ -128,7 +155,13 @@ def test_vacuous_by_the_proof_and_by_the_remark() -> None:
 
 def test_nothing_is_decided_of_what_was_not_measured() -> None:
     without_free = verdicts(claims(near(free=False)))
-    lacking = {"bound_holds", "nc3_bound_holds", "intra_collapses_with_eps", "pairs_collapse_with_eps"}
+    lacking = {
+        "most_classes_bound_holds",
+        "bound_holds",
+        "nc3_bound_holds",
+        "intra_collapses_with_eps",
+        "pairs_collapse_with_eps",
+    }
     assert without_free == {**HOLDS, **dict.fromkeys(lacking, OPEN)}
     assert verdicts(claims(near(networks=False)))["vacuous_for_networks"] is OPEN
 

@@ -67,3 +67,18 @@ def test_the_eps_needed_is_drawn_under_the_eps_reached(draw: Draw) -> None:
     assert f"nearest network:\n{orders:.1f} orders of\nmagnitude above" in said
     (rounding,) = np.unique(drawn["rounding in float64"].get_ydata())
     assert rounding == ROUNDING
+
+
+def test_cosines_and_both_bounds_are_drawn_for_every_share_of_the_classes(draw: Draw) -> None:
+    """Of a made network the k-th distance is 0.1/k, the sharper bound lets it be 0.15/k."""
+    cosines, distances = draw(figures, near())["every_delta"].figure.axes
+    for decay, norms in ((0, 7.0), (1, 5.0), (2, 4.0)):
+        measured, sharper = cosines.get_lines()[2 * decay : 2 * decay + 2]
+        k = np.arange(1, 5)
+        np.testing.assert_allclose(measured.get_ydata(), 1 - 0.1 / k)
+        np.testing.assert_allclose(sharper.get_ydata(), 1 - 0.15 / k)
+        allowed, theirs = distances.get_lines()[2 * decay : 2 * decay + 2]
+        np.testing.assert_allclose(allowed.get_ydata(), 0.15 / k)
+        curve = 3 * math.exp(4 * norms) / (1 + 3 * math.exp(4 * norms)) ** 2
+        vacuous = (norms / 6) ** 2 * curve / 6
+        np.testing.assert_allclose(theirs.get_ydata(), np.sqrt(1e-2 / vacuous) * np.sqrt((4 - k[:3]) / k[:3] / 3))

@@ -80,6 +80,11 @@ def test_the_bias_is_one_more_feature_at_the_scale_that_makes_alpha_beta_least(n
     u = augmented / augmented.norm(dim=-1, keepdim=True)
     means = torch.stack([u[:, members(c)].mean(1) for c in range(3)], 1)
     torch.testing.assert_close(of["min_intra_cosine_augmented"], means.square().sum(-1).amin(-1))
+    ordered = torch.stack([of[f"intra_cosine_augmented_{k}"] for k in (1, 2, 3)], -1)
+    torch.testing.assert_close(ordered, means.square().sum(-1).sort(-1).values)
+    flipped = dataclasses.replace(network, weight=network.weight.flip(1), bias=network.bias.flip(1))
+    for k in (1, 2, 3):  # the same classes in the opposite order
+        torch.testing.assert_close(measured(flipped, 2 - Y)[f"intra_cosine_augmented_{k}"], ordered[:, k - 1])
     largest = torch.stack([(means[:, i] * means[:, j]).sum(-1) for i, j in ((0, 1), (0, 2), (1, 2))]).amax(0)
     torch.testing.assert_close(of["max_inter_cosine_augmented"], largest)
 
@@ -142,3 +147,12 @@ def test_the_nc3_bound_holds_near_the_optimum() -> None:
             bites += 1
             assert 1 - of["min_duality_cosine_augmented"].item() <= distance / 4 + ROUNDING
     assert bites > 50
+
+
+def test_the_sharper_bounds_are_measured_a_little_above_the_loss(network: Network) -> None:
+    alpha, beta, loss = (torch.tensor([v], dtype=torch.float64) for v in (1.5, 1.0, 0.4))
+    of = dict(theorem(alpha, beta, loss, 4))
+    for k in range(1, 5):
+        bounds = theory.sharper_near_optimal_bounds(1.5, 1.0, 0.4 + ROUNDING, 4, k / 4)
+        assert of[f"sharper_intra_lower_bound_{k}"].item() == pytest.approx(bounds.intra_class_lower_bound.item())
+        assert of["sharper_inter_upper_bound"].item() == pytest.approx(bounds.inter_class_upper_bound.item())

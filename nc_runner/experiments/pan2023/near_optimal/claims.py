@@ -9,6 +9,7 @@ import pandas as pd
 
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.needs import data_as_drawn, finished
+from nc_runner.experiments.pan2023 import every_delta
 from nc_runner.experiments.pan2023.fits import LEVELS, WEIGHT_DECAY, fitting, measured
 
 # [choice] What a loss, alpha beta and a cosine in float64 may be wrong by: sums of numbers of order 10, each to 1e-15.
@@ -79,7 +80,7 @@ PAIRS_RATE = Statement(
 
 
 def claims(results: Results) -> list[Claim]:
-    """The premise, the bounds, how far trained networks are from them, and collapse as eps goes to 0."""
+    """The premise, the bounds, how far trained networks are from them, collapse as eps goes to 0; every delta."""
     fits = fitting(results)
     networks, free = fitting(results, model="mlp"), fitting(results, model="free_features")
     return [
@@ -89,6 +90,10 @@ def claims(results: Results) -> list[Claim]:
         vacuous_for_networks(networks),
         collapse_with_eps(free, INTRA_RATE, "intra_gap", INTRA_EXPONENT),
         collapse_with_eps(free, PAIRS_RATE, "inter_gap", PAIRS_EXPONENT),
+        every_delta.most_classes_hold(fits, probes(fits)),
+        every_delta.vacuous_at_every_delta(networks, probes(networks)),
+        every_delta.sharper_hold(fits, probes(fits)),
+        every_delta.sharper_says_something(networks, last_probes(probes(networks))),
     ]
 
 

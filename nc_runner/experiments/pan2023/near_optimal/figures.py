@@ -17,8 +17,17 @@ from torch import Tensor
 from nc_runner import theory
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
+from nc_runner.experiments.pan2023.every_delta_figure import delta_figure
 from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, orders_too_large
-from nc_runner.experiments.pan2023.theorem_marks import NETWORKS, by_kind, draw_networks, entries_of, legend, shades
+from nc_runner.experiments.pan2023.theorem_marks import (
+    NETWORKS,
+    NOTHING,
+    by_kind,
+    draw_networks,
+    entries_of,
+    legend,
+    shades,
+)
 from nc_runner.figures import GREY
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
@@ -27,7 +36,6 @@ EPS_LIMITS = (ROUNDING, 5.0)
 GAP_LIMITS = (10 * ROUNDING, 6.0)
 VACUOUS = "0.92"
 DASHES = (0, (4, 2))
-NOTHING = "no trial has a defined ε"
 DEFINITIONS = (
     "α = √(mean ‖h‖²), h the last-layer features; β = ‖W‖/√C, W the output weights, C the number of classes.",
     "ε: cross-entropy less m(α, β), its least value at these norms.",
@@ -44,7 +52,11 @@ THEOREM = (
 
 def figures(results: Results) -> dict[str, Drawing]:
     """Collapse against eps with the theorem's bound, and the eps the theorem needs with the eps that was reached."""
-    return {"theorem_2_3_1": collapse_figure(results), "eps_needed": reach_figure(results)}
+    return {
+        "theorem_2_3_1": collapse_figure(results),
+        "eps_needed": reach_figure(results),
+        "every_delta": delta_figure(results),
+    }
 
 
 def vacuous_eps(norms: Tensor, classes: int) -> Tensor:

@@ -42,11 +42,11 @@ def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> It
     beta = (moment.sqrt() * weight_norm + bias_norm) / (alpha * config.data.classes**0.5)
     augmented = torch.cat([features, appended[:, None, None].expand(*features.shape[:2], 1)], -1)
     for convention, of in (("augmented", augmented), ("uncentred", features)):
-        yield (
-            last,
-            f"min_intra_cosine_{convention}",
-            metrics.intra_class_cosine(of, y, centred=False, self_pairs=True).amin(-1),
-        )
+        intra = metrics.intra_class_cosine(of, y, centred=False, self_pairs=True)
+        yield last, f"min_intra_cosine_{convention}", intra.amin(-1)
+        if convention == "augmented":
+            for k, value in enumerate(intra.sort(-1).values.unbind(-1), start=1):
+                yield last, f"intra_cosine_augmented_{k}", value.where(~intra.isnan().any(-1), torch.nan)
         inter = metrics.inter_class_cosine(of, y, centred=False)
         pairs = ~torch.eye(inter.shape[-1], dtype=torch.bool, device=inter.device)
         yield last, f"max_inter_cosine_{convention}", inter[:, pairs].amax(-1)
@@ -65,12 +65,19 @@ def theorem(alpha: Tensor, beta: Tensor, loss: Tensor, classes: int) -> Iterator
     """What Theorem 2.3.1 says of each trial [T]; NaN for a dead or diverged one, and with fewer than three classes.
 
     The bound is for delta = 1/C, and for every class: any smaller delta gives up no class, and the bound is continuous
-    in delta [derived]. The loss is taken to be ``ROUNDING`` higher than it was measured.
+    in delta [derived]. The loss is taken to be ``ROUNDING`` higher than it was measured. The sharper bounds are ours:
+    ``_k`` is of the class with the k-th least cosine.
     """
     defined = alpha.isfinite() & (alpha > 0) & beta.isfinite() & (beta > 0) & loss.isfinite() & (classes >= 3)
     alpha, beta, loss = (value.where(defined, 1.0) for value in (alpha, beta, loss))
     bounds = theory.near_optimal_bounds(alpha, beta, loss + ROUNDING, max(classes, 3), 1 / max(classes, 3))
     least = theory.min_cross_entropy(alpha, beta, classes)
+    given_up = torch.arange(1, classes + 1, dtype=torch.float64) / classes
+    columns = alpha[:, None], beta[:, None], loss[:, None] + ROUNDING
+    sharper = theory.sharper_near_optimal_bounds(*columns, max(classes, 2), given_up)
+    for k, value in enumerate(sharper.intra_class_lower_bound.unbind(-1), start=1):
+        yield f"sharper_intra_lower_bound_{k}", value.where(defined, torch.nan)
+    yield "sharper_inter_upper_bound", sharper.inter_class_upper_bound[:, 0].where(defined, torch.nan)
     for name, value in (
         ("least_cross_entropy", least),
         ("eps", loss - least),
