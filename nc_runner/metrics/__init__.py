@@ -1,6 +1,6 @@
 """Measures of neural collapse: plain tensors in, float64 tensors out, NaN where a measure is undefined.
 
-Features are `[..., N, D]`, labels `[N]` (int64, 0..K-1); any leading axes are batch axes and never mix.
+Features are `[..., N, D]`, labels `[N]` (any integer dtype, 0..K-1); any leading axes are batch axes and never mix.
 
 Marks in the docstrings: [paper] is stated in the source, [derived] is derived by us, [choice] is our choice where the
 source leaves it open.

@@ -44,7 +44,7 @@ def separated_kkt_residual(features, labels):
     """Of the same data with a tenth of the deviations, which the class means classify without a mistake."""
     means = class_means(features, labels)
     samples = means.index_select(-2, labels)
-    return kkt_residual(means - means.mean(-2, keepdim=True), samples + 0.1 * (features - samples), labels)
+    return kkt_residual(samples + 0.1 * (features - samples), labels, means - means.mean(-2, keepdim=True))
 
 
 METRICS = {
@@ -53,29 +53,29 @@ METRICS = {
     "inter_class_cosine-thesis": lambda h, y: inter_class_cosine(h, y, centred=False),
     "inter_class_cosine-code": lambda h, y: inter_class_cosine(h, y, centred=True),
     "ncc_accuracy": ncc_accuracy,
-    "self_duality_cosine": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=False),
-    "self_duality_cosine-centred": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=True),
+    "self_duality_cosine": lambda h, y: self_duality_cosine(h, y, class_means(h, y).roll(1, -2), centred=False),
+    "self_duality_cosine-centred": lambda h, y: self_duality_cosine(h, y, class_means(h, y).roll(1, -2), centred=True),
     "within_between_trace_ratio": within_between_trace_ratio,
     "within_between_pinv_trace": within_between_pinv_trace,
-    "self_duality_distance": lambda h, y: self_duality_distance(class_means(h, y).roll(1, -2), h, y),
+    "self_duality_distance": lambda h, y: self_duality_distance(h, y, class_means(h, y).roll(1, -2)),
     "within_class_variation": within_class_variation,
     "kkt_residual": separated_kkt_residual,
     "class_mean_condition_number": lambda h, y: class_mean_condition_number(h, y, centred=False),
     "class_mean_condition_number-centred": lambda h, y: class_mean_condition_number(h, y, centred=True),
 }
-METRICS["ncc_agreement"] = lambda h, y: ncc_agreement(class_means(h, y).roll(1, -2), h, y, bias=None)
+METRICS["ncc_agreement"] = lambda h, y: ncc_agreement(h, y, class_means(h, y).roll(1, -2), bias=None)
 METRICS |= {
     f"nc-{name}": lambda h, y, name=name: nc(h, y, class_means(h, y).roll(1, -2))[name]
     for name in nc(BATCH, LABELS, WEIGHT)
 }
 OF_VECTORS = {
-    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
-    "norm_variation": lambda h, y: norm_variation(class_means(h, y)),
+    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y), centred=False),
+    "norm_variation": lambda h, y: norm_variation(class_means(h, y), centred=False),
 }
-BALANCED = {"margin_ratio": lambda h, y: margin_ratio(class_means(h, y).roll(1, -2), h, y)}
+BALANCED = {"margin_ratio": lambda h, y: margin_ratio(h, y, class_means(h, y).roll(1, -2))}
 OTHERS = {
     "class_means": class_means,
-    "margins": lambda h, y: margins(class_means(h, y), h, y).sort().values,
+    "margins": lambda h, y: margins(h, y, class_means(h, y)).sort().values,
     "total_cluster_variation-mean": lambda h, y: total_cluster_variation(h, y, reduction="mean"),
     "total_cluster_variation-sum": lambda h, y: total_cluster_variation(h, y, reduction="sum"),
 }
@@ -169,7 +169,7 @@ def test_labels_from_1_or_with_gaps_are_refused(metric, labels, words):
 
 def test_a_margin_needs_no_sample_of_other_classes():
     some = LABELS != 1
-    assert_same(margins(WEIGHT, BATCH[:, some], LABELS[some]), margins(WEIGHT, BATCH, LABELS)[:, some])
+    assert_same(margins(BATCH[:, some], LABELS[some], WEIGHT), margins(BATCH, LABELS, WEIGHT)[:, some])
 
 
 @pytest.mark.parametrize(
@@ -252,39 +252,37 @@ def test_a_class_of_one_sample_has_no_pair_of_samples():
 def test_self_duality_undefined_row_by_row():
     features = torch.cat([BATCH[0], -BATCH[0, 1::3]])
     labels = torch.cat([LABELS, torch.ones(8, dtype=torch.int64)])
-    assert self_duality_cosine(WEIGHT, features, labels, centred=False).isnan().tolist() == [False, True, False]
-    weight = torch.cat([WEIGHT, torch.ones(1, WIDTH, dtype=torch.float64)])
+    assert self_duality_cosine(features, labels, WEIGHT, centred=False).isnan().tolist() == [False, True, False]
+    weight = WEIGHT.clone()
     weight[0] = 0
-    assert self_duality_cosine(weight, BATCH[0], LABELS, centred=False).isnan().tolist() == [True, False, False, True]
+    assert self_duality_cosine(BATCH[0], LABELS, weight, centred=False).isnan().tolist() == [True, False, False]
     equal_rows = torch.full((3, WIDTH), 0.1, dtype=torch.float64)  # their mean rounds to another number
-    assert self_duality_cosine(equal_rows, BATCH, LABELS, centred=True).isnan().all()
+    assert self_duality_cosine(BATCH, LABELS, equal_rows, centred=True).isnan().all()
     weights = WEIGHT.repeat(4, 1, 1)
     weights[3, 1, 1] = torch.inf
-    spoilt = self_duality_cosine(weights, BATCH, LABELS, centred=True)
-    assert_same(spoilt[:3], self_duality_cosine(WEIGHT, BATCH[:3], LABELS, centred=True))
+    spoilt = self_duality_cosine(BATCH, LABELS, weights, centred=True)
+    assert_same(spoilt[:3], self_duality_cosine(BATCH[:3], LABELS, WEIGHT, centred=True))
     assert spoilt[3].isnan().all()
 
 
 def test_self_duality_distance_undefined_row_by_row():
     weight, features = WEIGHT.clone(), BATCH[0].clone()
     weight[0] = WEIGHT[1:].mean(dim=0)  # so that it is the mean of all three rows
-    assert self_duality_distance(weight, features, LABELS).isnan().tolist() == [True, False, False]
+    assert self_duality_distance(features, LABELS, weight).isnan().tolist() == [True, False, False]
     means = class_means(features, LABELS)
     features[LABELS == 1] += means[[0, 2]].mean(dim=0) - means[1]
-    assert self_duality_distance(WEIGHT, features, LABELS).isnan().tolist() == [False, True, False]
+    assert self_duality_distance(features, LABELS, WEIGHT).isnan().tolist() == [False, True, False]
     equal_rows = torch.full((3, WIDTH), 0.1, dtype=torch.float64)  # their mean rounds to another number
-    assert self_duality_distance(equal_rows, BATCH, LABELS).isnan().all()
-    no_sample = torch.cat([WEIGHT, torch.ones(1, WIDTH, dtype=torch.float64)])
-    assert self_duality_distance(no_sample, BATCH, LABELS).isnan().all()
+    assert self_duality_distance(BATCH, LABELS, equal_rows).isnan().all()
 
 
 @pytest.mark.parametrize("metric", [margins, margin_ratio, self_duality_distance, kkt_residual])
 def test_weights_and_features_broadcast_and_a_non_finite_weight_spoils_its_own_entries_only(metric):
     weights, features = torch.stack([WEIGHT, ROTATION[:3], -WEIGHT]), 0.02 * BATCH + WEIGHT[LABELS]
     weights[2, 1, 1] = torch.inf
-    measured = metric(weights[:, None], features, LABELS)
+    measured = metric(features, LABELS, weights[:, None])
     for i in range(2):
-        assert_same(measured[i], torch.stack([metric(weights[i], entry, LABELS) for entry in features]))
+        assert_same(measured[i], torch.stack([metric(entry, LABELS, weights[i]) for entry in features]))
     assert measured[0].isfinite().all()
     assert measured[2].isnan().all()
 
@@ -296,12 +294,14 @@ def test_weights_and_features_broadcast_and_a_non_finite_weight_spoils_its_own_e
         (BATCH.long(), LABELS, r"features has dtype torch\.int64; it must be"),
         (BATCH[0, 0], LABELS, r"features has shape \(6,\); its last two axes"),
         (BATCH[:, :0], LABELS[:0], r"features has shape \(4, 0, 6\); its last two axes"),
-        (BATCH, LABELS.int(), r"labels has dtype torch\.int32; it must be torch\.int64"),
+        (BATCH, LABELS.bool(), r"labels has dtype torch\.bool; it must be of an integer dtype: labels\.long\(\) is"),
+        (BATCH, torch.eye(3)[LABELS], r"labels has shape \(24, 3\) and a single 1 a row; .* labels\.argmax\(dim=-1\)"),
+        (BATCH, LABELS.expand(4, -1), r"labels has shape \(4, 24\); .*: features\.flatten\(0, -2\) and labels\.flat"),
         (BATCH, LABELS[1:], r"labels has shape \(23,\); it must have shape \(24,\)"),
         (BATCH, LABELS[None], r"labels has shape \(1, 24\); it must have shape \(24,\)"),
         (BATCH, LABELS - 1, r"labels contains -1; its values must be 0 or more"),
     ],
-    ids=["integer", "vector", "empty", "int32", "length", "axes", "negative"],
+    ids=["integer", "vector", "empty", "boolean", "one-hot", "tokens", "length", "axes", "negative"],
 )
 def test_bad_arguments_are_named(metric, features, labels, message):
     with pytest.raises(ValueError, match=message):
@@ -314,22 +314,39 @@ def test_bad_arguments_are_named(metric, features, labels, message):
 )
 def test_a_weight_that_does_not_fit_is_named(metric):
     with pytest.raises(ValueError, match=r"weight has dtype torch\.int64"):
-        metric(WEIGHT.long(), BATCH, LABELS)
+        metric(BATCH, LABELS, WEIGHT.long())
     with pytest.raises(ValueError, match=r"weight has rows of length 5; .* 6\."):
-        metric(WEIGHT[:, :5], BATCH, LABELS)
+        metric(BATCH, LABELS, WEIGHT[:, :5])
+    with pytest.raises(ValueError, match=r"features, labels, weight in this order\?"):
+        metric(WEIGHT, BATCH, LABELS)
     with pytest.raises(ValueError, match=r"labels contains 2; weight has 2 rows"):
-        metric(WEIGHT[:2], BATCH, LABELS)
+        metric(BATCH, LABELS, WEIGHT[:2])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        partial(self_duality_cosine, centred=False), self_duality_distance, kkt_residual,
+        partial(ncc_agreement, bias=None), nc,
+    ],
+)  # fmt: skip
+def test_a_class_without_samples_is_refused_be_it_the_first_one_in_the_middle_or_the_last(metric):
+    """Of the last one only the weight tells."""
+    for missing in range(3):
+        some = missing != LABELS
+        with pytest.raises(ValueError, match=rf"never is {missing}"):
+            metric(BATCH[:, some], LABELS[some], WEIGHT)
 
 
 def test_bad_arguments_of_one_metric_are_named():
     with pytest.raises(ValueError, match=r"labels has classes of \[8, 8, 7, 1\] samples; they must all"):
-        margin_ratio(torch.cat([WEIGHT, WEIGHT[:1]]), BATCH, torch.cat([LABELS[:-1], torch.tensor([3])]))
+        margin_ratio(BATCH, torch.cat([LABELS[:-1], torch.tensor([3])]), torch.cat([WEIGHT, WEIGHT[:1]]))
     with pytest.raises(ValueError, match=r"labels has classes of \[8, 8, 8, 0\] samples; they must all"):
-        margin_ratio(torch.cat([WEIGHT, WEIGHT[:1]]), BATCH, LABELS)
+        margin_ratio(BATCH, LABELS, torch.cat([WEIGHT, WEIGHT[:1]]))
     with pytest.raises(ValueError, match=r"vectors has dtype torch\.int64"):
-        etf_cosine_deviation(torch.ones(3, 3, dtype=torch.int64))
+        etf_cosine_deviation(torch.ones(3, 3, dtype=torch.int64), centred=False)
     with pytest.raises(ValueError, match=r"vectors has shape \(3,\)"):
-        norm_variation(torch.ones(3))
+        norm_variation(torch.ones(3), centred=False)
     with pytest.raises(ValueError, match=r"eps is 1\.5; it must be between 0 and 1"):
         effective_depth(torch.ones(2), 1.5)
     with pytest.raises(ValueError, match=r"ncc_accuracy_by_layer has shape \(0,\)"):
