@@ -23,14 +23,28 @@ class Block:
     samples: slice  # which of the N samples
 
 
-def blocks(features: Tensor, *, least_rows: int = 1) -> Iterator[Block]:
+class Workspace:
+    """Memory that one pass after another computes in."""
+
+    def __init__(self) -> None:
+        self.memory = torch.empty(0, dtype=torch.float64)
+
+    def two(self, numbers: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Two buffers of so many numbers."""
+        if len(self.memory) < 2 * numbers or self.memory.device != device:
+            self.memory = torch.empty(2 * numbers, dtype=torch.float64, device=device)
+        return self.memory[:numbers], self.memory[numbers : 2 * numbers]
+
+
+def blocks(features: Tensor, *, least_rows: int = 1, workspace: Workspace | None = None) -> Iterator[Block]:
     """`[..., N, D]` of any floating dtype, in the order of the samples; small batch entries several at once."""
     samples, width = features.shape[-2:]
     entries = features.reshape(-1, samples, width)
     numbers = GPU_BLOCK if features.is_cuda else CPU_BLOCK
     step = min(samples, max(1, numbers // width, least_rows))
     group = max(1, numbers // (samples * width)) if step == samples else 1
-    buffer, spare = torch.empty(2, min(group, len(entries)) * step * width, dtype=torch.float64, device=features.device)
+    numbers = min(group, len(entries)) * step * width
+    buffer, spare = (workspace or Workspace()).two(numbers, features.device)
     for first in range(0, len(entries), group):
         which = slice(first, min(first + group, len(entries)))
         for start in range(0, samples, step):

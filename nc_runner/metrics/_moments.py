@@ -85,7 +85,7 @@ class Moments:
 
     def within(self) -> Tensor:
         """Sum over a class's samples of ||h - m_c||^2, `[E, K]`; 0 of a class without a sample."""
-        shift = torch.linalg.vector_norm(self.total, dim=-1).square_() / self.count.clamp(min=1)
+        shift: Tensor = torch.linalg.vector_norm(self.total, dim=-1).square_() / self.count.clamp(min=1)
         return (self.sums[..., 0] - shift).clamp_(min=0).masked_fill_(~self.finite[:, None], torch.nan)
 
     def trace_within(self) -> Tensor:

@@ -1,0 +1,5 @@
+"""Measures of neural collapse of a stream of features, in batches, with the values of ``nc_runner.metrics``."""
+
+from .accumulator import Accumulator
+
+__all__ = ["Accumulator"]
