@@ -37,12 +37,12 @@ class Classes:
 
     def check(self, labels: Tensor) -> Tensor:
         """The labels `[M]` that have no place yet, in the order in which they come; ValueError where they get none."""
-        labels = labels.cpu()
+        unknown = ~self._known(labels)
+        if not bool(unknown.any()):
+            return labels[:0].cpu()
+        labels = labels[unknown].cpu()
         values, inverse = labels.unique(return_inverse=True)
-        new: Tensor = values[~torch.isin(values, self.labels)]
-        if not len(new):
-            return new
-        first = int(new[0])
+        first = int(values[0])
         times = int((labels == first).sum())
         if self.named:
             raise ValueError(
@@ -56,8 +56,14 @@ class Classes:
             )
         earliest = torch.full_like(values, len(labels)).scatter_reduce(0, inverse, torch.arange(len(labels)), "amin")
         in_order: Tensor = values[earliest.argsort()]
-        is_new: Tensor = torch.isin(in_order, new)
-        return in_order[is_new]
+        return in_order
+
+    def _known(self, labels: Tensor) -> Tensor:
+        """Which labels have a place."""
+        if not len(self.sorted):
+            return torch.zeros_like(labels, dtype=torch.bool)
+        known = self.sorted.to(labels.device)
+        return known[torch.searchsorted(known, labels).clamp(max=len(known) - 1)] == labels
 
     def add(self, labels: Tensor) -> None:
         """Give these labels the next places."""

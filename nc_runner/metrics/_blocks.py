@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Numbers of a block: two buffers of it stay in a core's cache. A GPU wants more at once.
-CPU_BLOCK, GPU_BLOCK = 2**17, 2**23
+# Numbers of a block: three of it stay in a core's cache. A GPU wants more at once.
+CPU_BLOCK, GPU_BLOCK = 2**16, 2**23
 
 # Rows of a block that goes into a matrix product, which wants more of them.
 PRODUCT_ROWS = 512
