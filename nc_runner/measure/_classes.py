@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,3 +76,60 @@ class Classes:
         known, places = (of.to(labels.device) for of in (self.sorted, self.place_of_sorted))
         found: Tensor = places[torch.searchsorted(known, labels)]
         return found
+
+    def chosen(self, count: Tensor, min_count: int | None) -> Tensor:
+        """The places of the classes that are measured, of those with these numbers of samples `[K]`.
+
+        Raises:
+            ValueError: a named class has no sample, or no class has enough.
+        """
+        chosen = (count >= (min_count or 0)).nonzero().flatten()
+        if not len(chosen):
+            raise ValueError(f"min_count is {min_count}; no class has as many samples.")
+        missing = self.labels[(count == 0).cpu()]
+        if min_count is None and len(missing):
+            some = ", ".join(map(str, missing[:5].tolist())) + (", ..." if len(missing) > 5 else "")
+            raise ValueError(
+                f"{len(missing)} of the {len(count)} classes named by classes= have no sample ({some}), so no mean; "
+                "leave them out of classes, or set min_count=1."
+            )
+        return chosen if self.named else chosen[self.labels.to(chosen.device)[chosen].argsort()]
+
+    def among(self, chosen: Tensor, labels: Tensor) -> Tensor:
+        """Where among the places chosen `[M]` each label's is `[N]`; -1 of one that is not among them.
+
+        Raises:
+            ValueError: a label that no sample had.
+        """
+        kept = self.kept(labels)
+        counted = labels if kept is None else labels[kept]
+        if len(new := self.check(counted)):
+            raise ValueError(f"labels contains {int(new[0])}, of which the first pass had no sample.")
+        place = torch.full((len(self),), -1, device=labels.device)
+        place[chosen] = torch.arange(len(chosen), device=labels.device)
+        found = torch.full_like(labels, -1)
+        found[slice(None) if kept is None else kept] = place[self.places(counted)]
+        return found
+
+    def state(self, *, directions: bool, covariance: bool, min_count: int | None) -> dict[str, Tensor]:
+        """These and what else an accumulator was asked for, as tensors."""
+        numbers = [self.ignore_index, min_count]
+        flags = [self.named, directions, covariance, *(number is not None for number in numbers)]
+        return {
+            "labels": self.labels.clone(),
+            "settings": torch.tensor(flags, dtype=torch.uint8),
+            "numbers": torch.tensor([0 if number is None else number for number in numbers]),
+        }
+
+
+def settings_of(state: dict[str, Tensor]) -> dict[str, Any]:
+    """What an accumulator is asked for, of the tensors of ``state``."""
+    named, directions, covariance, ignores, counts = map(bool, state["settings"].tolist())
+    ignore_index, min_count = state["numbers"].tolist()
+    return {
+        "classes": state["labels"].tolist() if named else None,
+        "ignore_index": ignore_index if ignores else None,
+        "min_count": min_count if counts else None,
+        "directions": directions,
+        "covariance": covariance,
+    }

@@ -11,7 +11,7 @@ from nc_runner.metrics.cosine import intra_class_cosine_of
 from ._sums import Sums
 
 
-def cosines(sums: Sums) -> dict[str, Tensor]:
+def cosines(sums: Sums, *, pairs: bool) -> dict[str, Tensor]:
     """Least and mean cosine within classes, largest and mean between two, of features as they are; self pairs count."""
     of = sums.moments
     assert sums.unit_sums is not None
@@ -20,6 +20,9 @@ def cosines(sums: Sums) -> dict[str, Tensor]:
     undefined = (sums.undirected[0] > 0) | of.all_equal | ~of.finite
     directions = directions.masked_fill_(undefined, torch.nan)
     intra = intra_class_cosine_of(directions, of.count, self_pairs=True)
+    within = {"mean_intra_class_cosine_uncentred": intra.mean(), "min_intra_class_cosine_uncentred": intra.amin()}
+    if not pairs:
+        return within
     largest, total = directions.new_full((), -torch.inf), directions.new_zeros(())
     for rows, columns in pair_tiles(len(directions)):
         cosine = directions[rows] @ directions[columns].T
@@ -30,10 +33,8 @@ def cosines(sums: Sums) -> dict[str, Tensor]:
         else:
             total += 2 * cosine.sum()
         largest = torch.maximum(largest, cosine.amax())
-    pairs = len(directions) * (len(directions) - 1)
-    return {
+    count = len(directions) * (len(directions) - 1)
+    return within | {
         "max_inter_class_cosine_uncentred": largest.where(largest > -torch.inf, torch.nan),
-        "mean_inter_class_cosine_uncentred": total / (pairs or torch.nan),
-        "mean_intra_class_cosine_uncentred": intra.mean(),
-        "min_intra_class_cosine_uncentred": intra.amin(),
+        "mean_inter_class_cosine_uncentred": total / (count or torch.nan),
     }

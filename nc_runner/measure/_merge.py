@@ -1,4 +1,4 @@
-"""Sums of two streams put together, each about its own pivots (Chan, Golub & LeVeque, 1983, equations 1.5)."""
+"""Sums of two streams put together, each about its own pivots (Chan, Golub & LeVeque, 1983)."""
 
 from __future__ import annotations
 

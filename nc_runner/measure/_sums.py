@@ -98,14 +98,13 @@ class Sums:
             self.moments.pivot[0, new] = features[first].to(self.moments.pivot.dtype)
 
     def add(self, block: Block, places: Tensor) -> None:
-        """Take in the rows `[1, n, D]` of a block, of classes at these places `[n]`; the rows are overwritten."""
+        """Take in the rows `[1, n, D]` of classes at these places `[n]`, but for their count; they are overwritten."""
         if self.unit_sums is not None and self.undirected is not None:
             length = torch.linalg.vector_norm(block.rows, dim=-1, keepdim=True)
             units = torch.mul(block.rows, length.reciprocal().where(length > 0, 0), out=block.spare)
             add_by_class(self.unit_sums, places, units)
             add_by_class(self.undirected, places, (length == 0).to(torch.float64))
         deviations = self.moments.add(block, places)
-        self.moments.count += places.bincount(minlength=len(self.moments.count))
         if self.scatter is not None:
             add_gram(self.scatter, deviations[0])
 

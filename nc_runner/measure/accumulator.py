@@ -8,9 +8,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from nc_runner.metrics._blocks import PRODUCT_ROWS, Block, Workspace, blocks
+from nc_runner.metrics._blocks import PRODUCT_ROWS, Workspace, blocks
 
-from ._classes import Classes
+from ._classes import Classes, settings_of
 from ._measures import measures
 from ._merge import merge
 from ._samples import as_samples, check_finite
@@ -90,9 +90,9 @@ class Accumulator:
             where = places[block.samples]
             if kept is not None:
                 some = kept[block.samples]
-                where, rows = where[some], block.rows[:, some]
-                block = Block(rows, block.spare[:, : rows.shape[1]], block.entries, block.samples)
+                where, block = where[some], block.chosen(some)
             sums.add(block, where)
+        sums.moments.count += (places if kept is None else places[kept]).bincount(minlength=len(self._classes))
 
     def merge(self, other: Accumulator) -> None:
         """Take in what another one has seen, about its own pivots (Chan, Golub & LeVeque, 1983); it is left as it is.
@@ -119,48 +119,32 @@ class Accumulator:
 
     def state(self) -> dict[str, Tensor]:
         """All that it holds as tensors, to be saved by torch.save or safetensors; ``from_state`` makes it again."""
-        settings = [self._classes.named, self.directions, self.covariance]
-        numbers = [self._classes.ignore_index, self.min_count]
-        state = {
-            "labels": self._classes.labels.cpu(),
-            "settings": torch.tensor([*map(int, settings), *(number is not None for number in numbers)]),
-            "numbers": torch.tensor([0 if number is None else number for number in numbers]),
-        }
-        return state if self._room is None else state | self._sums().state()
+        settings = self._classes.state(directions=self.directions, covariance=self.covariance, min_count=self.min_count)
+        return settings if self._room is None else settings | self._sums().state()
 
     @staticmethod
     def from_state(state: dict[str, Tensor], *, device: torch.device | str | None = None) -> Accumulator:
         """One that goes on where the other's ``state`` was taken."""
-        named, directions, covariance, ignores, counts = map(bool, state["settings"].tolist())
-        ignore_index, min_count = state["numbers"].tolist()
-        labels = state["labels"].tolist()
-        made = Accumulator(
-            classes=labels if named else None,
-            ignore_index=ignore_index if ignores else None,
-            min_count=min_count if counts else None,
-            directions=directions,
-            covariance=covariance,
-            device=device,
-        )
+        made = Accumulator(**settings_of(state), device=device)
         if "count" in state:
-            if not named:
-                made._classes.add(state["labels"])
+            made._classes.add(state["labels"][len(made._classes) :])
             made._room = Sums.from_state(state)
             made._room = made._room if made._device is None else made._room.to(made._device)
             made._device = made._room.moments.total.device
         return made
 
-    def compute(self, weight: Tensor | None = None) -> dict[str, Tensor]:
+    def compute(self, weight: Tensor | None = None, *, pairs: bool = True) -> dict[str, Tensor]:
         """Every measure that these sums give, by the name of its function in ``nc_runner.metrics``; float64 scalars.
 
         Args:
             weight: `[K, D]` of the classifier, a row a class in the order of ``classes``; with it there are NC3 and
                 the measures of the rows.
+            pairs: also what is of all pairs of classes, which takes K^2 D operations, though no K x K matrix.
 
         Raises:
             ValueError: no sample yet, a named class without one, or a weight that does not fit.
         """
-        return measures(self.statistics(), weight)
+        return measures(self.statistics(), weight, pairs=pairs)
 
     @property
     def width(self) -> int:
@@ -198,6 +182,15 @@ class Accumulator:
         """
         return self._sums().chosen(self._chosen())
 
+    def places(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Of labels `[N]`, which are of classes that are measured, and the place of each among ``classes``.
+
+        Raises:
+            ValueError: a label that no sample had.
+        """
+        found = self._classes.among(self._chosen(), labels)
+        return found >= 0, found
+
     def _sums(self) -> Sums:
         if self._room is None:
             raise ValueError("there is no sample yet; update() takes them in.")
@@ -205,18 +198,7 @@ class Accumulator:
 
     def _chosen(self) -> Tensor:
         """The places of the classes that are measured."""
-        count, labels = self._sums().moments.count, self._classes.labels
-        chosen = (count >= (self.min_count or 0)).nonzero().flatten()
-        if not len(chosen):
-            raise ValueError(f"min_count is {self.min_count}; no class has as many samples.")
-        missing = labels[(count == 0).cpu()]
-        if self.min_count is None and len(missing):
-            some = ", ".join(map(str, missing[:5].tolist())) + (", ..." if len(missing) > 5 else "")
-            raise ValueError(
-                f"{len(missing)} of the {len(count)} classes named by classes= have no sample ({some}), so no mean; "
-                "leave them out of classes, or set min_count=1."
-            )
-        return chosen if self._classes.named else chosen[labels.to(chosen.device)[chosen].argsort()]
+        return self._classes.chosen(self._sums().moments.count, self.min_count)
 
     def _make_room(self, new: Tensor, width: int, dtype: torch.dtype) -> Sums:
         """The sums of all classes, those of the labels ``new`` too."""

@@ -22,6 +22,11 @@ class Block:
     entries: slice  # which of the flattened batch entries
     samples: slice  # which of the N samples
 
+    def chosen(self, some: Tensor) -> "Block":
+        """Of its n rows those where ``some`` `[n]` holds; they are no rows of the N samples in a run any more."""
+        rows = self.rows[:, some]
+        return Block(rows, self.spare[:, : rows.shape[1]], self.entries, self.samples)
+
 
 class Workspace:
     """Memory that one pass after another computes in."""

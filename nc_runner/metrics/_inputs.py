@@ -93,20 +93,22 @@ def check_integers(labels: Tensor) -> Tensor:
     return numbers
 
 
-def check_weight(weight: Tensor, features: Tensor, labels: Tensor, *, every_class: bool = True) -> Tensor:
+def check_weight(
+    weight: Tensor, features: Tensor, labels: Tensor, *, every_class: bool = True, name: str = "weight"
+) -> Tensor:
     """Weight in float64; ValueError where a row is not as long as a feature, or a label has no row, or a row no label.
 
     Without ``every_class`` a row may be of a class without a sample.
     """
-    weight = vectors_in_float64("weight", weight)
+    weight = vectors_in_float64(name, weight)
     if weight.shape[-1] != features.shape[-1]:
         raise ValueError(
-            f"weight has rows of length {weight.shape[-1]}; their length must be that of a feature, "
+            f"{name} has rows of length {weight.shape[-1]}; their length must be that of a feature, "
             f"{features.shape[-1]}."
         )
     classes = int(labels.max()) + 1
     if classes > weight.shape[-2]:
-        raise ValueError(f"labels contains {classes - 1}; weight has {weight.shape[-2]} rows, so it must be less.")
+        raise ValueError(f"labels contains {classes - 1}; {name} has {weight.shape[-2]} rows, so it must be less.")
     if every_class and classes < weight.shape[-2]:
         raise ValueError(
             f"labels goes up to {classes - 1} and never is {classes}, of which weight has a row; each of its "

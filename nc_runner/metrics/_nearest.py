@@ -73,9 +73,9 @@ class NearestMean:
             own, known = self._decided(narrow, in_units, entry)
         else:
             own = labels
-        lead = _lead(nearness, own)
-        right = known & (lead > 3 * error)  # three, as a tie to float64's rounding is no lead
-        open_rows = (~(right | (known & (lead < -2 * error)))).nonzero().squeeze(-1)
+        leads = lead(nearness, own)
+        right = known & (leads > 3 * error)  # three, as a tie to float64's rounding is no lead
+        open_rows = (~(right | (known & (leads < -2 * error)))).nonzero().squeeze(-1)
         if len(open_rows):
             some = labels if labels is None else labels[open_rows]
             settled = self._exactly(rows[:, open_rows], length[:, open_rows], some, slice(entry, entry + 1))
@@ -99,10 +99,10 @@ class NearestMean:
         else:
             own = labels.expand(rows.shape[:-1])
         reach = self.reach[entries, None]
-        return _lead(self.nearness.exact(rows, entries), own) > ROUNDING * reach * (length + reach)
+        return lead(self.nearness.exact(rows, entries), own) > ROUNDING * reach * (length + reach)
 
 
-def _lead(scores: Tensor, own: Tensor) -> Tensor:
+def lead(scores: Tensor, own: Tensor) -> Tensor:
     """By how much the own class `[..., n]` leads the others of scores `[..., n, K]`, which are overwritten."""
     index = own.unsqueeze(-1)
     mine = scores.gather(-1, index).squeeze(-1)

@@ -80,6 +80,72 @@ def self_duality_distance_of(of: Moments, weight: Tensor) -> Tensor:
     return torch.where(defined & _differ(of), distance, torch.nan)
 
 
+def self_duality_frobenius(features: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """|| W/||W||_F - M/||M||_F ||_F^2, M the class means less their mean (NC3; Papyan, Han & Donoho, 2020, Figure 5).
+
+    One scale for all classes, so that unequal lengths count as well as angles; W is as it is, not less its mean. The
+    mean is that of the class means (not of the samples; the same for balanced classes) [choice]. The square is that of
+    published code; the paper's own words were not at hand.
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64.
+        labels: `[N]`, any integer dtype, values 0..K-1, each there.
+        weight: W, `[..., K, D]`, one row a class; its batch axes broadcast with those of features.
+
+    Returns:
+        `[...]` float64 in [0, 4], 0 at self-duality; NaN for a weight of zeros, class means that all coincide (up to
+        rounding), a single class, or where features or weight are not all finite.
+
+    Raises:
+        ValueError: wrong dtype or shape, a negative label, a label without a row of weight, or a row without a label.
+    """
+    features, labels = check_samples(features, labels)
+    weight = check_weight(weight, features, labels)
+    return self_duality_frobenius_of(moments(features, labels), weight)
+
+
+def self_duality_frobenius_of(of: Moments, weight: Tensor) -> Tensor:
+    """The same of moments and a float64 weight."""
+    means = of.shaped(of.centred_means())
+    rows = weight / torch.linalg.matrix_norm(weight)[..., None, None]
+    distance = (rows - means / torch.linalg.matrix_norm(means)[..., None, None]).square().sum(dim=(-2, -1))
+    return torch.where(of.shaped(of.between()[1] > of.noise), distance, torch.nan)
+
+
+def uniform_duality_variance(features: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """Variance over classes of the cosine of each row with its class mean (UNC3; Wu & Papyan, 2024).
+
+    Both as in `self_duality_cosine` with centred means and rows as they are. Where classes outnumber dimensions the
+    cosines need not reach 1, but may become alike. The variance divides by K [choice]. The paper's exact normalisation
+    was not at hand: its authors' published code takes a variance over classes of similarities, of either cosines or
+    inner products [choice].
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64.
+        labels: `[N]`, any integer dtype, values 0..K-1, each there.
+        weight: `[..., K, D]`, one row a class; its batch axes broadcast with those of features.
+
+    Returns:
+        `[...]` float64, 0 where all cosines are the same; NaN for a single class, where one is undefined, or where
+        features or weight are not all finite.
+
+    Raises:
+        ValueError: wrong dtype or shape, a negative label, a label without a row of weight, or a row without a label.
+    """
+    features, labels = check_samples(features, labels)
+    weight = check_weight(weight, features, labels)
+    return uniform_duality_variance_of(moments(features, labels), weight)
+
+
+def uniform_duality_variance_of(of: Moments, weight: Tensor) -> Tensor:
+    """The same of moments and a float64 weight."""
+    means = of.centred_means()
+    length = torch.linalg.vector_norm(means, dim=-1)
+    units = of.shaped((means / length[..., None]).where((length > of.noise[:, None])[..., None], torch.nan))
+    cosine = (units * weight).sum(dim=-1) / torch.linalg.vector_norm(weight, dim=-1)
+    return cosine.var(dim=-1, correction=0) if len(of.count) > 1 else torch.full_like(cosine[..., 0], torch.nan)
+
+
 def _differ(of: Moments) -> Tensor:
     """Where features are finite and not all equal, `[..., 1]`."""
     return of.shaped(of.finite & ~of.all_equal)[..., None]

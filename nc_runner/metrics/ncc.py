@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from ._blocks import blocks
-from ._inputs import check_samples, check_weight, is_tensor
+from ._blocks import blocks, by_tiles
+from ._inputs import ROUNDING, check_samples, check_weight, is_tensor, largest_norm
 from ._moments import Moments, moments
-from ._nearest import NearestMean
+from ._nearest import NearestMean, lead
 
 
 def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
@@ -30,6 +30,42 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
     """
     features, labels = check_samples(features, labels)
     return ncc_accuracy_of(moments(features, labels), features, labels)
+
+
+def ncc_accuracy_by_means(features: Tensor, labels: Tensor, means: Tensor) -> Tensor:
+    """Fraction of samples strictly nearer to the given mean of their own class than to any other.
+
+    NCC on other data than the means are of, such as held-out samples (Galanti, Gyorgy & Hutter, 2022; Pan, thesis,
+    2023). A tie (up to rounding) counts as an error.
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64.
+        labels: `[N]`, any integer dtype, values in 0..K-1; some class may have no sample here.
+        means: `[..., K, D]`, of `class_means` on other data; their batch axes broadcast with those of features.
+
+    Returns:
+        `[...]` float64 in [0, 1]; NaN for a single mean, means that all coincide (up to rounding), or where features or
+        means are not all finite.
+
+    Raises:
+        ValueError: wrong dtype or shape, a negative label, or a label without a mean.
+    """
+    features, labels = check_samples(features, labels, every_class=False)
+    means = check_weight(means, features, labels, every_class=False, name="means")
+    centre = means.mean(dim=-2, keepdim=True)
+    centred = means - centre
+    reach, scale = largest_norm(centred), largest_norm(means)
+    offset = centred.square().sum(dim=-1).unsqueeze(-2) / -2
+    total = 0
+    for some in by_tiles(len(labels), features.numel() // len(labels) + means.numel() // means.shape[-1]):
+        rows = features[..., some, :].to(torch.float64) - centre
+        length = torch.linalg.vector_norm(rows, dim=-1)
+        affinity = rows @ centred.mT + offset
+        tie = ROUNDING * reach[..., None] * (length + reach[..., None])
+        leads = lead(affinity, labels[some].expand(affinity.shape[:-1]))
+        right = (leads > tie).sum(dim=-1).to(torch.float64)
+        total = total + right.where(length.isfinite().all(dim=-1), torch.nan)
+    return torch.where((reach > ROUNDING * scale) & (means.shape[-2] > 1), total / len(labels), torch.nan)
 
 
 def ncc_accuracy_of(of: Moments, features: Tensor, labels: Tensor) -> Tensor:

@@ -34,10 +34,30 @@ def within_between_trace_ratio(features: Tensor, labels: Tensor) -> Tensor:
     return trace_ratio_of(moments(*check_samples(features, labels)))
 
 
-def trace_ratio_of(of: Moments) -> Tensor:
+def trace_ratio_of(of: Moments, *, class_balanced: bool = False) -> Tensor:
     """The same of moments."""
     trace, reach = of.between()
-    return of.shaped(torch.where((reach > of.noise) & of.varies, of.trace_within() / trace, torch.nan))
+    within = (of.within() / of.count).mean(dim=-1) if class_balanced else of.trace_within()
+    return of.shaped(torch.where((reach > of.noise) & of.varies, within / trace, torch.nan))
+
+
+def within_between_trace_ratio_class_balanced(features: Tensor, labels: Tensor) -> Tensor:
+    """tr S_W / tr S_B with S_W = (1/K) sum_c (1/n_c) sum_{i in c} (h_i - m_c)(h_i - m_c)^T, classes counting alike.
+
+    A class has n_c samples. For balanced classes it is `within_between_trace_ratio`; where few samples are of a wide
+    class and many of a narrow one, the two differ by orders of magnitude [choice].
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64.
+        labels: `[N]`, any integer dtype, values 0..K-1, each there.
+
+    Returns:
+        `[...]` float64, 0 at within-class collapse; NaN as `within_between_trace_ratio`.
+
+    Raises:
+        ValueError: wrong dtype or shape, or a negative label.
+    """
+    return trace_ratio_of(moments(*check_samples(features, labels)), class_balanced=True)
 
 
 def within_between_pinv_trace(features: Tensor, labels: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ def whole(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, Tensor]
     inter = inter[~torch.eye(len(inter), dtype=torch.bool)]
     cosine = metrics.self_duality_cosine(features, labels, weight, centred=True)
     return {
+        "class_distance_normalized_variance": metrics.class_distance_normalized_variance(features, labels),
         "class_mean_condition_number_centred": metrics.class_mean_condition_number(features, labels, centred=True),
         "class_mean_condition_number_uncentred": metrics.class_mean_condition_number(features, labels, centred=False),
         "etf_cosine_deviation_class_means": metrics.etf_cosine_deviation(means, centred=True),
@@ -46,15 +47,31 @@ def whole(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, Tensor]
         "mean_inter_class_cosine_uncentred": inter.mean(),
         "mean_intra_class_cosine_uncentred": intra.mean(),
         "min_intra_class_cosine_uncentred": intra.amin(),
+        **{
+            f"hyperspherical_{what}_{kernel}_class_means": of(means, kernel=kernel, centred=True)
+            for kernel in ("log", "distance")
+            for what, of in (("energy", metrics.hyperspherical_energy), ("variance", metrics.hyperspherical_variance))
+        },
+        "linear_decodability": metrics.linear_decodability(features, labels),
         "mean_norm": torch.linalg.vector_norm(features.double(), dim=1).mean(),
         "mean_self_duality_cosine_centred": cosine.mean(),
         "min_self_duality_cosine_centred": cosine.amin(),
         "norm_variation_class_means": metrics.norm_variation(means, centred=True),
         "norm_variation_weights": metrics.norm_variation(weight, centred=True),
         "self_duality_distance": metrics.self_duality_distance(features, labels, weight).mean(),
+        "self_duality_frobenius": metrics.self_duality_frobenius(features, labels, weight),
+        "simplex_etf_distance_class_means": metrics.simplex_etf_distance(means, centred=True),
+        "simplex_etf_distance_weights": metrics.simplex_etf_distance(weight, centred=False),
+        "simplex_etf_duality_distance": metrics.simplex_etf_duality_distance(features, labels, weight),
         "total_cluster_variation_mean": metrics.total_cluster_variation(features, labels, reduction="mean"),
         "total_cluster_variation_sum": metrics.total_cluster_variation(features, labels, reduction="sum"),
+        "uniform_duality_variance": metrics.uniform_duality_variance(features, labels, weight),
+        "variability_collapse_index": metrics.variability_collapse_index(features, labels),
+        "within_between_pinv_trace": metrics.within_between_pinv_trace(features, labels),
         "within_between_trace_ratio": metrics.within_between_trace_ratio(features, labels),
+        "within_between_trace_ratio_class_balanced": metrics.within_between_trace_ratio_class_balanced(
+            features, labels
+        ),
     }
 
 
@@ -170,5 +187,5 @@ def test_many_classes_grow_their_room_and_wide_numbers_their_pivots() -> None:
 def test_equal_features_are_undefined_not_collapsed(dead: float) -> None:
     found = seen(torch.full((SAMPLES, WIDTH), dead), directions=True).compute(WEIGHT)
     for name, value in found.items():
-        if name not in ("mean_norm", "etf_cosine_deviation_weights", "norm_variation_weights"):
+        if name != "mean_norm" and not name.endswith("_weights"):
             assert value == 0 if name.startswith("total_cluster") else value.isnan(), name
