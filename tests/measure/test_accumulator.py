@@ -90,6 +90,17 @@ def test_one_pass_has_the_values_of_whole_tensors(dtype: torch.dtype, batch: int
     assert_same(found, whole(features, LABELS, WEIGHT))
 
 
+def test_tiles_of_pairs_and_cut_squares_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of thousands of classes and hundreds of dimensions."""
+    monkeypatch.setattr("nc_runner.metrics._pairs.TILE", 3)
+    monkeypatch.setattr("nc_runner.metrics._gram.LEAF", 2)
+    expected = whole(FEATURES, LABELS, WEIGHT)
+    assert_same(seen(**ALL).compute(WEIGHT), expected)
+    assert set(expected) - set(seen(**ALL).compute(WEIGHT, pairs=False)) == {
+        name for name in expected if any(word in name for word in ("etf", "inter", "hyper", "distance_norm"))
+    }
+
+
 @every_draw
 @given(st.data())
 def test_any_order_split_and_tree_of_merges_gives_the_same(data: st.DataObject) -> None:
