@@ -6,7 +6,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from nc_runner.metrics._blocks import Block, Workspace, blocks
+from nc_runner.metrics._blocks import Workspace, blocks
 from nc_runner.metrics._inputs import check_weight
 from nc_runner.metrics._nearest import NearestMean, lead
 from nc_runner.metrics._scatter_matrix import directions_of
@@ -69,11 +69,13 @@ class SecondPass:
         kept, places = self._seen.places(labels.to(self._of.total.device))
         features = features.to(self._of.total.device)
         check_finite(features, kept)
-        for block in blocks(features[None], least_rows=self._nearest.rows_at_once(), workspace=self._workspace):
-            some = kept[block.samples]
-            where = places[block.samples][some]
-            if len(where):
-                self._add(block if bool(some.all()) else block.chosen(some), where)
+        step = self._nearest.rows_at_once()
+        for start in range(0, len(features), step):
+            some = kept[start : start + step]
+            whole = bool(some.all())
+            rows = features[start : start + step] if whole else features[start : start + step][some]
+            if len(rows):
+                self._add(rows, places[start : start + step][some])
 
     def merge(self, other: SecondPass) -> None:
         """Take in what another one, of the same first pass, has seen."""
@@ -81,20 +83,22 @@ class SecondPass:
             self._sums[name] += value.to(self._sums[name].device)
         self._least = torch.minimum(self._least, other._least.to(self._least.device))
 
-    def _add(self, block: Block, places: Tensor) -> None:
-        """Rows of classes at these places; the rows are overwritten."""
-        sums, rows = self._sums, block.rows
+    def _add(self, rows: Tensor, places: Tensor) -> None:
+        """Rows `[n, D]` of classes at these places `[n]`."""
+        sums = self._sums
         sums["samples"] += len(places)
-        within = torch.sub(rows, self._means.index_select(1, places), out=block.spare)
+        sums["near"] += self._nearest.owned(rows, places).sum()
+        if self._weight is not None:
+            sums["agree"] += self._nearest.owned(rows, None).sum()
+        (block,) = blocks(rows[None], least_rows=len(rows), workspace=self._workspace)
+        if self._weight is not None:
+            margins = lead(block.rows @ self._weight.mT, places[None])
+            sums["margin"] += margins.sum()
+            self._least = torch.minimum(self._least, margins.amin())
+        within = block.rows.sub_(self._means.index_select(1, places))
         sums["distance"] += torch.linalg.vector_norm(within, dim=-1).sum()
         if self._scaled is not None:
             sums["trace"] += (within @ self._scaled).square_().sum()
-        if self._weight is not None:
-            margins = lead(rows @ self._weight.mT, places[None])
-            sums["margin"] += margins.sum()
-            self._least = torch.minimum(self._least, margins.amin())
-            sums["agree"] += self._nearest.owned(block.spare.copy_(rows), None, slice(0, 1)).sum()
-        sums["near"] += self._nearest.owned(rows, places, slice(0, 1)).sum()
 
     def compute(self) -> dict[str, Tensor]:
         """By the names of their functions in ``nc_runner.metrics``, float64 scalars, NaN where they are undefined.

@@ -44,7 +44,7 @@ class Workspace:
 def blocks(features: Tensor, *, least_rows: int = 1, workspace: Workspace | None = None) -> Iterator[Block]:
     """`[..., N, D]` of any floating dtype, in the order of the samples; small batch entries several at once."""
     samples, width = features.shape[-2:]
-    entries = features.reshape(-1, samples, width)
+    entries = flat(features)
     numbers = GPU_BLOCK if features.is_cuda else CPU_BLOCK
     step = min(samples, max(1, numbers // width, least_rows))
     group = max(1, numbers // (samples * width)) if step == samples else 1
@@ -56,6 +56,11 @@ def blocks(features: Tensor, *, least_rows: int = 1, workspace: Workspace | None
             some = entries[which, start : start + step]
             rows = buffer[: some.numel()].view(some.shape).copy_(some)
             yield Block(rows, spare[: some.numel()].view(some.shape), which, slice(start, start + some.shape[1]))
+
+
+def flat(features: Tensor) -> Tensor:
+    """`[..., N, D] -> [E, N, D]`."""
+    return features.reshape(-1, *features.shape[-2:])
 
 
 def add_by_class(total: Tensor, labels: Tensor, values: Tensor) -> None:

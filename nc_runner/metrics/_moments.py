@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._blocks import Block, add_by_class, blocks, by_tiles
+from ._blocks import Block, add_by_class, blocks, by_tiles, flat
 from ._inputs import ROUNDING
 
 
@@ -135,8 +135,7 @@ class Moments:
 def moments(features: Tensor, labels: Tensor, num_classes: int | None = None) -> Moments:
     """Of whole tensors, `[..., N, D]` and labels `[N]` in 0..K-1; their batch axes are the entries."""
     num_classes = int(labels.max()) + 1 if num_classes is None else num_classes
-    samples, width = features.shape[-2:]
-    entries = features.reshape(-1, samples, width)
+    samples, entries = features.shape[-2], flat(features)
     order = torch.arange(samples, device=labels.device)
     none = torch.zeros(num_classes, dtype=torch.int64, device=labels.device)
     first = none.scatter_reduce(0, labels, order, "amin", include_self=False)  # 0 for a class without a sample
@@ -145,5 +144,23 @@ def moments(features: Tensor, labels: Tensor, num_classes: int | None = None) ->
     of.batch = tuple(features.shape[:-2])
     for block in blocks(features):
         of.add(block, labels[block.samples])
+    of.count += labels.bincount(minlength=num_classes)
+    return of
+
+
+def sums(features: Tensor, labels: Tensor, num_classes: int | None = None) -> Moments:
+    """The same without squares, in half the time: counts, means and the largest length, about one pivot for all."""
+    num_classes = int(labels.max()) + 1 if num_classes is None else num_classes
+    wide = torch.promote_types(features.dtype, torch.float32)
+    pivot = flat(features)[:, :1].to(wide)
+    of = Moments.zeros(pivot.expand(-1, num_classes, -1))
+    of.sums.fill_(torch.nan)  # unknown
+    of.batch = tuple(features.shape[:-2])
+    wide_pivot = pivot.to(torch.float64)
+    for block in blocks(features):
+        largest = of.largest[block.entries]
+        longest = torch.linalg.vector_norm(block.rows, dim=-1).amax(dim=-1)
+        largest.copy_(torch.maximum(largest, longest))
+        add_by_class(of.total[block.entries], labels[block.samples], block.rows.sub_(wide_pivot[block.entries]))
     of.count += labels.bincount(minlength=num_classes)
     return of

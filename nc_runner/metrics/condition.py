@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ._inputs import check_samples
-from ._moments import Moments, moments
+from ._moments import Moments, sums
 from ._singular import singular_values
 
 
@@ -29,7 +29,7 @@ def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bo
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
-    return condition_number_of(moments(*check_samples(features, labels)), centred=centred)
+    return condition_number_of(sums(*check_samples(features, labels)), centred=centred)
 
 
 def condition_number_of(of: Moments, *, centred: bool) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ._inputs import ROUNDING, check_samples, check_weight, largest_norm
-from ._moments import Moments, moments
+from ._moments import Moments, moments, sums
 
 
 def self_duality_cosine(features: Tensor, labels: Tensor, weight: Tensor, *, centred: bool) -> Tensor:
@@ -26,7 +26,9 @@ def self_duality_cosine(features: Tensor, labels: Tensor, weight: Tensor, *, cen
     """
     features, labels = check_samples(features, labels)
     weight = check_weight(weight, features, labels)
-    return self_duality_cosine_of(moments(features, labels), weight, centred=centred)
+    # All equal features have means that centring makes zero; uncentred, only their scatter tells.
+    of = (sums if centred else moments)(features, labels)
+    return self_duality_cosine_of(of, weight, centred=centred)
 
 
 def self_duality_cosine_of(of: Moments, weight: Tensor, *, centred: bool) -> Tensor:
@@ -40,7 +42,8 @@ def self_duality_cosine_of(of: Moments, weight: Tensor, *, centred: bool) -> Ten
     row_norm = torch.linalg.vector_norm(rows, dim=-1)
     cosine = (rows * means).sum(dim=-1) / (row_norm * mean_norm)
     defined = (mean_norm > of.shaped(of.noise)[..., None]) & (row_norm > zero_row[..., None])
-    return torch.where(defined & _differ(of), cosine, torch.nan)
+    differ = of.finite if centred else of.finite & ~of.all_equal
+    return torch.where(defined & of.shaped(differ)[..., None], cosine, torch.nan)
 
 
 def self_duality_distance(features: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
@@ -66,7 +69,7 @@ def self_duality_distance(features: Tensor, labels: Tensor, weight: Tensor) -> T
     """
     features, labels = check_samples(features, labels)
     weight = check_weight(weight, features, labels)
-    return self_duality_distance_of(moments(features, labels), weight)
+    return self_duality_distance_of(sums(features, labels), weight)
 
 
 def self_duality_distance_of(of: Moments, weight: Tensor) -> Tensor:
@@ -77,7 +80,7 @@ def self_duality_distance_of(of: Moments, weight: Tensor) -> Tensor:
     row_norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     distance: Tensor = torch.linalg.vector_norm(rows / row_norm - means / mean_norm, dim=-1)
     defined = (mean_norm[..., 0] > of.shaped(of.noise)[..., None]) & (row_norm[..., 0] > zero_row[..., None])
-    return torch.where(defined & _differ(of), distance, torch.nan)
+    return torch.where(defined & of.shaped(of.finite)[..., None], distance, torch.nan)
 
 
 def self_duality_frobenius(features: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
@@ -101,7 +104,7 @@ def self_duality_frobenius(features: Tensor, labels: Tensor, weight: Tensor) -> 
     """
     features, labels = check_samples(features, labels)
     weight = check_weight(weight, features, labels)
-    return self_duality_frobenius_of(moments(features, labels), weight)
+    return self_duality_frobenius_of(sums(features, labels), weight)
 
 
 def self_duality_frobenius_of(of: Moments, weight: Tensor) -> Tensor:
@@ -134,7 +137,7 @@ def uniform_duality_variance(features: Tensor, labels: Tensor, weight: Tensor) -
     """
     features, labels = check_samples(features, labels)
     weight = check_weight(weight, features, labels)
-    return uniform_duality_variance_of(moments(features, labels), weight)
+    return uniform_duality_variance_of(sums(features, labels), weight)
 
 
 def uniform_duality_variance_of(of: Moments, weight: Tensor) -> Tensor:
@@ -144,8 +147,3 @@ def uniform_duality_variance_of(of: Moments, weight: Tensor) -> Tensor:
     units = of.shaped((means / length[..., None]).where((length > of.noise[:, None])[..., None], torch.nan))
     cosine = (units * weight).sum(dim=-1) / torch.linalg.vector_norm(weight, dim=-1)
     return cosine.var(dim=-1, correction=0) if len(of.count) > 1 else torch.full_like(cosine[..., 0], torch.nan)
-
-
-def _differ(of: Moments) -> Tensor:
-    """Where features are finite and not all equal, `[..., 1]`."""
-    return of.shaped(of.finite & ~of.all_equal)[..., None]

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from ._inputs import check_samples
-from ._moments import moments
+from ._moments import sums
 
 
 def class_means(features: Tensor, labels: Tensor) -> Tensor:
@@ -19,11 +19,11 @@ def class_means(features: Tensor, labels: Tensor) -> Tensor:
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
-    of = moments(*check_samples(features, labels))
+    of = sums(*check_samples(features, labels))
     return of.shaped(of.means())
 
 
 def mean_by_class(values: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """Mean of the values over the samples of each class, `[..., N, D] -> [..., K, D]`; NaN where there is none."""
-    of = moments(values, labels, num_classes)
+    of = sums(values, labels, num_classes)
     return of.shaped(of.means())

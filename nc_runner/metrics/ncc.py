@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from ._blocks import blocks, by_tiles
+from ._blocks import by_tiles, flat
 from ._inputs import ROUNDING, check_samples, check_weight, is_tensor, largest_norm
-from ._moments import Moments, moments
+from ._moments import Moments, sums
 from ._nearest import NearestMean, lead
 
 
@@ -29,7 +29,7 @@ def ncc_accuracy(features: Tensor, labels: Tensor) -> Tensor:
         ValueError: wrong dtype or shape, or a negative label.
     """
     features, labels = check_samples(features, labels)
-    return ncc_accuracy_of(moments(features, labels), features, labels)
+    return ncc_accuracy_of(sums(features, labels), features, labels)
 
 
 def ncc_accuracy_by_means(features: Tensor, labels: Tensor, means: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ def ncc_accuracy_by_means(features: Tensor, labels: Tensor, means: Tensor) -> Te
 
 def ncc_accuracy_of(of: Moments, features: Tensor, labels: Tensor) -> Tensor:
     """The same of samples and their moments."""
-    return of.shaped(_share(NearestMean(of), features, labels, decided=False))
+    return of.shaped(NearestMean(of).share(flat(features), labels))
 
 
 def ncc_agreement(features: Tensor, labels: Tensor, weight: Tensor, *, bias: Tensor | None) -> Tensor:
@@ -92,7 +92,7 @@ def ncc_agreement(features: Tensor, labels: Tensor, weight: Tensor, *, bias: Ten
         ValueError: wrong dtype or shape, a negative label, a label without a row of weight, or a row without a label.
     """
     features, labels = check_samples(features, labels)
-    return ncc_agreement_of(moments(features, labels), features, labels, check_weight(weight, features, labels), bias)
+    return ncc_agreement_of(sums(features, labels), features, labels, check_weight(weight, features, labels), bias)
 
 
 def ncc_agreement_of(of: Moments, features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -107,18 +107,9 @@ def ncc_agreement_of(of: Moments, features: Tensor, labels: Tensor, weight: Tens
     batch = torch.broadcast_shapes(features.shape[:-2], weight.shape[:-2], offset.shape[:-1])
     if batch != features.shape[:-2]:
         features = features.expand(*batch, *features.shape[-2:])
-        of = moments(features, labels)
+        of = sums(features, labels)
     weight = weight.expand(*batch, *weight.shape[-2:]).reshape(-1, *weight.shape[-2:])
     offset = offset.expand(*batch, offset.shape[-1]).reshape(-1, offset.shape[-1])
     finite = weight.isfinite().all(dim=-1).all(dim=-1) & offset.isfinite().all(dim=-1)
-    share = _share(NearestMean(of, weight, offset), features, labels, decided=True)
+    share = NearestMean(of, weight, offset).share(flat(features), None)
     return of.shaped(share.where(finite, torch.nan))
-
-
-def _share(nearest: NearestMean, features: Tensor, labels: Tensor, *, decided: bool) -> Tensor:
-    """Share of samples nearest to the mean of their class, or of the class ``decided`` for by the classifier, `[E]`."""
-    right = torch.zeros_like(nearest.reach)
-    for block in blocks(features, least_rows=nearest.rows_at_once()):
-        own = None if decided else labels[block.samples]
-        right[block.entries] += nearest.owned(block.rows, own, block.entries).sum(dim=-1)
-    return torch.where(nearest.defined, right / len(labels), torch.nan)

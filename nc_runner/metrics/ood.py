@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ._inputs import ROUNDING, check_samples, check_vectors
-from ._moments import Moments, moments
+from ._moments import Moments, sums
 
 
 def out_of_distribution_cosine(features: Tensor, labels: Tensor, other: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def out_of_distribution_cosine(features: Tensor, labels: Tensor, other: Tensor) 
             f"{features.shape[-1]}."
         )
     none = torch.zeros(other.shape[-2], dtype=torch.int64, device=other.device)
-    return out_of_distribution_cosine_of(moments(features, labels), moments(other, none))
+    return out_of_distribution_cosine_of(sums(features, labels), sums(other, none))
 
 
 def out_of_distribution_cosine_of(of: Moments, other: Moments) -> Tensor:

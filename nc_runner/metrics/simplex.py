@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ._inputs import check_samples, check_weight, largest_norm, vectors_in_float64
-from ._moments import Moments, moments
+from ._moments import Moments, sums
 from ._pairs import TILE
 from .etf import less_their_mean
 
@@ -50,7 +50,7 @@ def simplex_etf_duality_distance(features: Tensor, labels: Tensor, weight: Tenso
         ValueError: wrong dtype or shape, a negative label, a label without a row of weight, or a row without a label.
     """
     features, labels = check_samples(features, labels)
-    return simplex_duality_of(moments(features, labels), check_weight(weight, features, labels))
+    return simplex_duality_of(sums(features, labels), check_weight(weight, features, labels))
 
 
 def simplex_duality_of(of: Moments, weight: Tensor) -> Tensor:
