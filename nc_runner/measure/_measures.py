@@ -81,10 +81,14 @@ def measures(sums: Sums, weight: Tensor | None, *, pairs: bool) -> dict[str, Ten
 
 def of_covariance(sums: Sums) -> dict[str, Tensor]:
     """What S_W tells as a whole."""
-    of = sums.moments
-    covariance = symmetric(sums.within_scatter())[None] / of.samples
+    of, covariance = sums.moments, covariance_of(sums)
     return {
         "linear_decodability": of.shaped(linear_decodability_of(of, covariance)),
         "variability_collapse_index": of.shaped(variability_collapse_index_of(of, covariance)),
         "within_between_pinv_trace": of.shaped(pinv_trace_of_covariance(of, covariance)),
     }
+
+
+def covariance_of(sums: Sums) -> Tensor:
+    """S_W `[1, D, D]`."""
+    return symmetric(sums.within_scatter())[None] / sums.moments.samples

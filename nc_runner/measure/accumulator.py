@@ -90,6 +90,8 @@ class Accumulator:
             where = places[block.samples]
             if kept is not None:
                 some = kept[block.samples]
+                if not bool(some.any()):
+                    continue
                 where, block = where[some], block.chosen(some)
             sums.add(block, where)
         sums.moments.count += (places if kept is None else places[kept]).bincount(minlength=len(self._classes))

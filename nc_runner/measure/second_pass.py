@@ -10,7 +10,9 @@ from nc_runner.metrics._blocks import Workspace, blocks
 from nc_runner.metrics._inputs import check_weight
 from nc_runner.metrics._nearest import NearestMean, lead
 from nc_runner.metrics._scatter_matrix import directions_of
+from nc_runner.metrics.probe import linear_probe_of
 
+from ._measures import covariance_of
 from ._samples import as_samples, as_tensor, check_finite
 from .accumulator import Accumulator
 
@@ -37,7 +39,8 @@ class SecondPass:
     """
 
     def __init__(self, seen: Accumulator, *, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
-        self._of = seen.statistics().moments
+        sums = seen.statistics()
+        self._of = sums.moments
         self._seen = seen
         device = self._of.total.device
         if bias is not None and weight is None:
@@ -53,8 +56,11 @@ class SecondPass:
         self._means = self._of.means()
         self._scaled = directions_of(self._of)
         self._workspace = Workspace()
+        self._probe = None if sums.scatter is None else linear_probe_of(self._of, covariance_of(sums))
         zero = torch.zeros((), dtype=torch.float64, device=device)
-        self._sums = {name: zero.clone() for name in ("samples", "near", "agree", "distance", "trace", "margin")}
+        self._sums = {
+            name: zero.clone() for name in ("samples", "near", "agree", "distance", "trace", "margin", "probe")
+        }
         self._least = torch.full_like(zero, torch.inf)
 
     def update(self, features: Tensor | ArrayLike, labels: Tensor | ArrayLike) -> None:
@@ -95,6 +101,9 @@ class SecondPass:
             margins = lead(block.rows @ self._weight.mT, places[None])
             sums["margin"] += margins.sum()
             self._least = torch.minimum(self._least, margins.amin())
+        if self._probe is not None:
+            weight, bias = self._probe
+            sums["probe"] += ((block.rows[0] @ weight[0].T + bias[0]).argmax(dim=-1) == places).sum()
         within = block.rows.sub_(self._means.index_select(1, places))
         sums["distance"] += torch.linalg.vector_norm(within, dim=-1).sum()
         if self._scaled is not None:
@@ -117,6 +126,8 @@ class SecondPass:
             "within_class_variation": (mean["distance"] / between).where(defined, nan),
             "within_between_pinv_trace": nan if self._scaled is None else mean["trace"],
         }
+        if self._probe is not None:
+            found["linear_probe_accuracy"] = mean["probe"].where(self._probe[0].isfinite().all(), nan)
         if self._weight is not None:
             single = len(self._of.count) == 1
             found |= {

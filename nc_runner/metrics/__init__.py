@@ -25,7 +25,7 @@ from .negativity import negativity
 from .norms import norm_variation, operator_norm
 from .one_vs_rest import one_vs_rest_distance
 from .ood import out_of_distribution_cosine
-from .probe import linear_decodability
+from .probe import linear_decodability, linear_probe_accuracy
 from .rank import numerical_rank, relative_rank_distance
 from .rank_bound import rank_tcv_bound
 from .regression import regression_feature_collapse, regression_self_duality, regression_weight_structure
@@ -53,6 +53,7 @@ __all__ = [
     "intra_class_cosine",
     "kkt_residual",
     "linear_decodability",
+    "linear_probe_accuracy",
     "margin_ratio",
     "margins",
     "minority_collapse_cosine",

@@ -95,13 +95,19 @@ class Moments:
 
     def means_from_first(self, classes: slice = slice(None)) -> Tensor:
         """Class means less the pivot of class 0, `[E, k, D]`: differences of pivots are exact, whatever the offset."""
-        away = self.pivot[:, classes].to(torch.float64) - self.pivot[:, :1].to(torch.float64)
-        return away.add_(self.total[:, classes] / self.count[classes, None])
+        return self._plus_pivots(classes, self.pivot[:, :1].to(torch.float64))
 
     def means(self) -> Tensor:
         """Class means, `[E, K, D]`; NaN for an entry with a non-finite feature."""
-        means = self.pivot.to(torch.float64) + self.total / self.count[:, None]
-        return means.masked_fill_(~self.finite[:, None, None], torch.nan)
+        return self._plus_pivots(slice(None), None).masked_fill_(~self.finite[:, None, None], torch.nan)
+
+    def _plus_pivots(self, classes: slice, origin: Tensor | None) -> Tensor:
+        """Class means less an origin, with no second tensor of their size."""
+        means, pivot = self.total[:, classes] / self.count[classes, None], self.pivot[:, classes]
+        for tile in by_tiles(means.shape[1], means.shape[2] * len(means)):
+            wide = pivot[:, tile].to(torch.float64)
+            means[:, tile] += wide if origin is None else wide - origin
+        return means
 
     def centred_means(self) -> Tensor:
         """Class means less the mean of the class means, `[E, K, D]`."""

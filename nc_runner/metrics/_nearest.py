@@ -32,7 +32,7 @@ class NearestMean:
     """The class means of some moments, about the mean of the data: distances do not change, their rounding does."""
 
     def __init__(self, of: Moments, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
-        """With a classifier, weight `[E, K', D]` and bias `[E, K']`, float64, what it decides is known too."""
+        """With a classifier, weight `[E, K, D]` and bias `[E, K]`, float64, what it decides is known too."""
         from_first = of.sample_mean() - of.pivot[:, :1]
         self.centre = from_first + of.pivot[:, :1]
         self.means = of.means_from_first() - from_first
@@ -79,8 +79,7 @@ class NearestMean:
             own = logits.argmax(dim=-1)
             known = lead(logits, own) > 2 * error
         scores, error = self.nearness.fast(narrow, length, entry)
-        # A class of the classifier without a mean is nobody's nearest; the exact way says so.
-        leads = lead(scores, own.clamp(max=scores.shape[-1] - 1))
+        leads = lead(scores, own)
         right = leads > 3 * error  # three, as a tie to float64's rounding is no lead
         wrong = leads < -2 * error
         if known is not None:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ._blocks import PRODUCT_ROWS, blocks
 from ._inputs import check_samples
 from ._moments import Moments, moments
 from ._scatter_matrix import RELATIVE_ROUNDING, pinv_product_trace, within_covariance
@@ -38,6 +39,31 @@ def linear_decodability_of(of: Moments, covariance: Tensor) -> Tensor:
     root = share.sqrt()[:, None] * deviations
     explained = pinv_product_trace(covariance + root.mT @ root, share[:, None] * deviations)
     return (explained / (1 - share.square().sum())).where(_defined(of), torch.nan)
+
+
+def linear_probe_accuracy(features: Tensor, labels: Tensor) -> Tensor:
+    """Share of samples whose label has the largest output of the least-squares probe of `linear_decodability`.
+
+    Of the samples it was fitted to; `nc_runner.measure.SecondPass` has it of others.
+
+    Args:
+        features: `[..., N, D]`, any floating dtype; computed in float64, with a D x D matrix.
+        labels: `[N]`, any integer dtype, values 0..K-1, each there.
+
+    Returns:
+        `[...]` float64 in [0, 1]; NaN where `linear_decodability` is.
+
+    Raises:
+        ValueError: wrong dtype or shape, or a negative label.
+    """
+    features, labels = check_samples(features, labels)
+    of = moments(features, labels)
+    weight, bias = linear_probe_of(of, within_covariance(of, features, labels))
+    right = torch.zeros_like(of.largest)
+    for block in blocks(features, least_rows=PRODUCT_ROWS):
+        outputs = torch.baddbmm(bias[block.entries, None], block.rows, weight[block.entries].mT)
+        right[block.entries] += (outputs.argmax(dim=-1) == labels[block.samples]).sum(dim=-1)
+    return of.shaped((right / of.samples).where(_defined(of), torch.nan))
 
 
 def linear_probe_of(of: Moments, covariance: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ LABELS = torch.arange(SAMPLES) % CLASSES
 FEATURES = torch.randn(SAMPLES, WIDTH, generator=DRAW) + 2 * torch.randn(CLASSES, WIDTH, generator=DRAW)[LABELS] + 1
 WEIGHT = torch.randn(CLASSES, WIDTH, generator=DRAW)
 ALL = {"directions": True, "covariance": True}
+COVARIANCE = ("linear_decodability", "variability_collapse_index", "within_between_pinv_trace")
 
 every_draw = settings(max_examples=60, derandomize=True, deadline=None, database=None)
 
@@ -158,7 +159,7 @@ def test_labels_with_gaps_ascend_whatever_their_order() -> None:
     assert_same(found.compute(WEIGHT[order]), seen().compute(WEIGHT))
 
 
-def test_tokens_of_sequences_are_samples_and_padding_is_left_out() -> None:
+def test_tokens_of_sequences_are_samples_and_padding_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens, labels = FEATURES.view(6, 10, WIDTH), LABELS.view(6, 10).clone()
     plain = Accumulator()
     plain.update(tokens, labels)
@@ -170,6 +171,11 @@ def test_tokens_of_sequences_are_samples_and_padding_is_left_out() -> None:
     expected = seen(tokens[:, :7].flatten(0, 1), labels[:, :7].flatten(), **ALL)
     assert_same(found.compute(), expected.compute())
     found.update(torch.ones(3, WIDTH), torch.full((3,), -100))
+    monkeypatch.setattr("nc_runner.metrics._blocks.CPU_BLOCK", 2 * WIDTH)  # so that some blocks are padding alone
+    assert_same(
+        seen(spoilt.flatten(0, 1), padded.flatten(), 60, ignore_index=-100, directions=True).compute(),
+        {name: value for name, value in expected.compute().items() if name not in COVARIANCE},
+    )
     assert_same(found.compute(), expected.compute(), rtol=1e-11)
 
 

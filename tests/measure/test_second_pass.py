@@ -24,12 +24,13 @@ def first(features: Tensor = FEATURES, labels: Tensor = LABELS, **asked: object)
 
 
 def test_two_passes_have_the_values_of_whole_tensors_merged_or_not() -> None:
-    parts = [SecondPass(first(), weight=WEIGHT, bias=BIAS) for _ in range(2)]
+    parts = [SecondPass(first(covariance=True), weight=WEIGHT, bias=BIAS) for _ in range(2)]
     for i, some in enumerate(torch.arange(SAMPLES).split(13)):
         parts[i % 2].update(FEATURES[some], LABELS[some])
     parts[0].merge(parts[1])
     margins = metrics.margins(FEATURES, LABELS, WEIGHT)
     expected = {
+        "linear_probe_accuracy": metrics.linear_probe_accuracy(FEATURES, LABELS),
         "mean_margin": margins.mean(),
         "min_margin": margins.amin(),
         "ncc_accuracy": metrics.ncc_accuracy(FEATURES, LABELS),

@@ -81,6 +81,12 @@ def decodability(features: np.ndarray, _: np.ndarray) -> float:
     return float(1 - np.sum(residual**2) / np.sum((targets - targets.mean(0)) ** 2))
 
 
+def probe_accuracy(features: np.ndarray, _: np.ndarray) -> float:
+    inputs, targets = np.column_stack([features, np.ones(SAMPLES)]), np.eye(CLASSES)[LABELS]
+    outputs = inputs @ np.linalg.lstsq(inputs, targets, rcond=None)[0]
+    return float(np.mean([np.argmax(output) == y for output, y in zip(outputs, LABELS, strict=True)]))
+
+
 def class_balanced(features: np.ndarray, _: np.ndarray) -> float:
     means = means_of(features)
     within = [np.mean([np.sum((h - means[c]) ** 2) for h in features[c == LABELS]]) for c in range(CLASSES)]
@@ -113,11 +119,12 @@ CASES = {
     "uniform duality": (metrics.uniform_duality_variance, uniform_duality),
     "vci": (lambda h, y, w: metrics.variability_collapse_index(h, y), vci),
     "decodability": (lambda h, y, w: metrics.linear_decodability(h, y), decodability),
+    "probe": (lambda h, y, w: metrics.linear_probe_accuracy(h, y), probe_accuracy),
     "class-balanced": (lambda h, y, w: metrics.within_between_trace_ratio_class_balanced(h, y), class_balanced),
     "other means": (lambda h, y, w: metrics.ncc_accuracy_by_means(h, y, torch.from_numpy(CENTRES)), other_means),
     "ood": (metrics.out_of_distribution_cosine, ood),
 }
-AT_COLLAPSE = {"other means": 1.0, "decodability": 1.0, "ood": None}
+AT_COLLAPSE = {"probe": 1.0, "other means": 1.0, "decodability": 1.0, "ood": None}
 
 
 @pytest.mark.parametrize("name", CASES)
