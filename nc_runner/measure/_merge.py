@@ -44,7 +44,7 @@ def merge(here: Sums, there: Sums, places: Tensor) -> None:
                 mine[0, at] += other[0, tile]
     a.largest.copy_(torch.maximum(a.largest, b.largest))
     if here.scatter is not None and scatter is not None:
-        here.scatter.copy_(add_outer(scatter, a.total[0], a.count, 1))
+        here.scatter.total().copy_(add_outer(scatter, a.total[0], a.count, 1))
 
 
 def _within(square: Tensor, total: Tensor, count: Tensor) -> Tensor:

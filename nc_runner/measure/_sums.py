@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from nc_runner.metrics._blocks import Block, add_by_class
-from nc_runner.metrics._gram import add_gram
+from nc_runner.metrics._gram import Gram, add_gram
 from nc_runner.metrics._moments import Moments
 
-OPTIONAL = ("unit_sums", "undirected", "scatter")
+OPTIONAL = ("unit_sums", "undirected")
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Sums:
     moments: Moments  # of one entry
     unit_sums: Tensor | None  # [1, K, D] float64, of h/||h||
     undirected: Tensor | None  # [1, K, 1] float64, how many are zero
-    scatter: Tensor | None  # [D, D] float64, upper half of the sum of (h - pivot)(h - pivot)^T
+    scatter: Gram | None  # of h - pivot
 
     @staticmethod
     def of_nothing(width: int, device: torch.device, *, directions: bool, covariance: bool) -> Sums:
@@ -29,7 +29,7 @@ class Sums:
         moments = Moments.zeros(torch.zeros(1, 0, width, device=device))
         unit_sums = torch.zeros_like(moments.total) if directions else None
         undirected = moments.total.new_zeros(1, 0, 1) if directions else None
-        return Sums(moments, unit_sums, undirected, moments.total.new_zeros(width, width) if covariance else None)
+        return Sums(moments, unit_sums, undirected, Gram(width, device) if covariance else None)
 
     def with_room(self, classes: int, dtype: torch.dtype) -> Sums:
         """The same, with room for so many classes at least, and pivots of this precision."""
@@ -71,6 +71,7 @@ class Sums:
         of = self.moments
         named = {"count": of.count, "pivot": of.pivot, "total": of.total, "sums": of.sums, "largest": of.largest}
         named |= {name: held for name in OPTIONAL if (held := getattr(self, name)) is not None}
+        named |= {} if self.scatter is None else {"scatter": self.scatter.total()}
         return {name: sums.clone(memory_format=torch.contiguous_format) for name, sums in named.items()}
 
     @staticmethod
@@ -79,8 +80,12 @@ class Sums:
         count, pivot, total, sums, largest = (
             state[name].clone() for name in ("count", "pivot", "total", "sums", "largest")
         )
-        optional = [state[name].clone() if name in state else None for name in OPTIONAL]
-        return Sums(Moments(count, pivot, total, sums, largest), *optional)
+        unit_sums, undirected = (state[name].clone() if name in state else None for name in OPTIONAL)
+        scatter = None
+        if "scatter" in state:
+            scatter = Gram(pivot.shape[-1], pivot.device)
+            scatter.total().copy_(state["scatter"])
+        return Sums(Moments(count, pivot, total, sums, largest), unit_sums, undirected, scatter)
 
     def to(self, device: torch.device) -> Sums:
         """On another device."""
@@ -106,12 +111,12 @@ class Sums:
             add_by_class(self.undirected, places, (length == 0).to(torch.float64))
         deviations = self.moments.add(block, places)
         if self.scatter is not None:
-            add_gram(self.scatter, deviations[0])
+            self.scatter.add(deviations[0])
 
     def within_scatter(self) -> Tensor:
         """Sum over samples of (h - m_c)(h - m_c)^T, the upper half of `[D, D]`, in K D^2 products."""
         assert self.scatter is not None
-        return add_outer(self.scatter.clone(), self.moments.total[0], self.moments.count, -1)
+        return add_outer(self.scatter.total().clone(), self.moments.total[0], self.moments.count, -1)
 
 
 def add_outer(scatter: Tensor, vectors: Tensor, count: Tensor, sign: int) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from nc_runner.metrics._blocks import PRODUCT_ROWS, Workspace, blocks
+from nc_runner.metrics._blocks import Workspace, blocks
 
 from ._classes import Classes, settings_of
 from ._measures import measures
@@ -85,8 +85,7 @@ class Accumulator:
         sums = self._make_room(self._classes.check(counted), features.shape[1], features.dtype)
         places = self._classes.places(labels if kept is None else labels.where(kept, counted[0]))
         sums.set_pivots(features, places, kept)
-        least_rows = PRODUCT_ROWS if self.covariance else 1
-        for block in blocks(features[None], least_rows=least_rows, workspace=self._workspace):
+        for block in blocks(features[None], workspace=self._workspace):
             where = places[block.samples]
             if kept is not None:
                 some = kept[block.samples]

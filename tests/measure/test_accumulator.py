@@ -95,6 +95,7 @@ def test_tiles_of_pairs_and_cut_squares_change_nothing(monkeypatch: pytest.Monke
     """As of thousands of classes and hundreds of dimensions."""
     monkeypatch.setattr("nc_runner.metrics._pairs.TILE", 3)
     monkeypatch.setattr("nc_runner.metrics._gram.LEAF", 2)
+    monkeypatch.setattr("nc_runner.metrics._gram.WAITING", 5 * WIDTH)
     expected = whole(FEATURES, LABELS, WEIGHT)
     assert_same(seen(**ALL).compute(WEIGHT), expected)
     assert set(expected) - set(seen(**ALL).compute(WEIGHT, pairs=False)) == {
