@@ -28,7 +28,7 @@ from nc_runner.record.provenance import processor_name
 SIZES = [(50_000, 512, 100), (50_000, 2048, 1000), (200_000, 768, 50_000)]
 BATCH = 512
 COLUMNS = (34, 24, 12, 12, 10)
-WIDE = 10_000  # classes from which on measures of all pairs of samples and classes are left out
+WIDE = 10_000  # classes from which on what is of all pairs of classes, or of samples and classes, is left out
 
 
 def ways(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, Callable[[], object]]:
@@ -45,7 +45,6 @@ def ways(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, Callable
         "X^T X": lambda: features.T @ features,
         "class means": lambda: metrics.class_means(features, labels),
         "NC1 by traces": lambda: metrics.within_between_trace_ratio(features, labels),
-        "NC2 angles and lengths": lambda: nc2(features, labels),
         "NC3": lambda: metrics.self_duality_distance(features, labels, weight),
         "one pass": streamed,
         "one pass, with cosines": lambda: streamed(directions=True),
@@ -53,6 +52,8 @@ def ways(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, Callable
     }
     if len(weight) < WIDE:
         every |= {
+            "NC2 angles and lengths": lambda: nc2(features, labels),
+            "CDNV": lambda: metrics.class_distance_normalized_variance(features, labels),
             "NC1 by pseudo-inverse": lambda: metrics.within_between_pinv_trace(features, labels),
             "NCC accuracy": lambda: metrics.ncc_accuracy(features, labels),
             "NC4 agreement": lambda: metrics.ncc_agreement(features, labels, weight, bias=None),

@@ -8,6 +8,7 @@ from torch import Tensor
 from nc_runner.metrics._gram import symmetric
 from nc_runner.metrics._inputs import check_weight, largest_norm
 from nc_runner.metrics._scatter_matrix import pinv_trace_of_covariance
+from nc_runner.metrics._singular import singular_values
 from nc_runner.metrics.cdnv import class_distance_normalized_variance_of
 from nc_runner.metrics.condition import condition_number_of
 from nc_runner.metrics.duality import (
@@ -16,6 +17,7 @@ from nc_runner.metrics.duality import (
     self_duality_frobenius_of,
     uniform_duality_variance_of,
 )
+from nc_runner.metrics.effective_rank import effective_rank_of
 from nc_runner.metrics.etf import etf_cosine_deviation_of, less_their_mean
 from nc_runner.metrics.hyperspherical import kernel_statistics_of
 from nc_runner.metrics.norms import norm_variation_of
@@ -46,6 +48,7 @@ def measures(sums: Sums, weight: Tensor | None, *, pairs: bool) -> dict[str, Ten
     if pairs:
         found |= {
             "class_distance_normalized_variance": class_distance_normalized_variance_of(of),
+            "effective_rank_class_means": effective_rank_of(singular_values("means", means)),
             "etf_cosine_deviation_class_means": etf_cosine_deviation_of(means),
             "simplex_etf_distance_class_means": simplex_distance_of(means, means),
         }

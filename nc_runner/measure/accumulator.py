@@ -168,6 +168,12 @@ class Accumulator:
         return self.statistics().moments.means()[0]
 
     @property
+    def variances(self) -> Tensor:
+        """Mean squared distance `[K]` of the samples of each of ``classes`` from their mean, float64."""
+        of = self.statistics().moments
+        return of.within()[0] / of.count
+
+    @property
     def left_out(self) -> dict[int, int]:
         """Labels that have fewer than ``min_count`` samples, with how many they have."""
         if self.min_count is None or self._room is None:

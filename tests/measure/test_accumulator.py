@@ -42,6 +42,7 @@ def whole(features: Tensor, labels: Tensor, weight: Tensor) -> dict[str, Tensor]
         "class_distance_normalized_variance": metrics.class_distance_normalized_variance(features, labels),
         "class_mean_condition_number_centred": metrics.class_mean_condition_number(features, labels, centred=True),
         "class_mean_condition_number_uncentred": metrics.class_mean_condition_number(features, labels, centred=False),
+        "effective_rank_class_means": metrics.effective_rank(means - means.mean(0)),
         "etf_cosine_deviation_class_means": metrics.etf_cosine_deviation(means, centred=True),
         "etf_cosine_deviation_weights": metrics.etf_cosine_deviation(weight, centred=True),
         "max_inter_class_cosine_uncentred": inter.amax(),
@@ -99,7 +100,9 @@ def test_tiles_of_pairs_and_cut_squares_change_nothing(monkeypatch: pytest.Monke
     expected = whole(FEATURES, LABELS, WEIGHT)
     assert_same(seen(**ALL).compute(WEIGHT), expected)
     assert set(expected) - set(seen(**ALL).compute(WEIGHT, pairs=False)) == {
-        name for name in expected if any(word in name for word in ("etf", "inter", "hyper", "distance_norm"))
+        name
+        for name in expected
+        if any(word in name for word in ("etf", "inter", "hyper", "distance_norm", "effective"))
     }
 
 
@@ -157,6 +160,9 @@ def test_labels_with_gaps_ascend_whatever_their_order() -> None:
     assert found.classes.tolist() == [2, 7, 31, 50_000]
     order = torch.tensor([3, 1, 2, 0])
     torch.testing.assert_close(found.means, metrics.class_means(FEATURES, LABELS)[order], rtol=1e-12, atol=0)
+    squares = (FEATURES.double() - metrics.class_means(FEATURES, LABELS)[LABELS]).square().sum(dim=1)
+    expected = torch.stack([squares[c == LABELS].mean() for c in order])
+    torch.testing.assert_close(found.variances, expected, rtol=1e-12, atol=0)
     assert_same(found.compute(WEIGHT[order]), seen().compute(WEIGHT))
 
 
