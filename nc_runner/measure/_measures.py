@@ -22,7 +22,7 @@ from nc_runner.metrics.etf import etf_cosine_deviation_of, less_their_mean
 from nc_runner.metrics.hyperspherical import kernel_statistics_of
 from nc_runner.metrics.norms import norm_variation_of
 from nc_runner.metrics.probe import linear_decodability_of
-from nc_runner.metrics.scatter import trace_ratio_of
+from nc_runner.metrics.scatter import trace_ratios_of
 from nc_runner.metrics.simplex import simplex_distance_of, simplex_duality_of
 from nc_runner.metrics.vci import variability_collapse_index_of
 
@@ -35,6 +35,7 @@ def measures(sums: Sums, weight: Tensor | None, *, pairs: bool) -> dict[str, Ten
     of = sums.moments
     means = of.centred_means()
     means = of.shaped(means.where((largest_norm(means) > of.noise)[:, None, None], torch.nan))
+    by_sample, balanced = trace_ratios_of(of)
     found = {
         "class_mean_condition_number_centred": condition_number_of(of, centred=True),
         "class_mean_condition_number_uncentred": condition_number_of(of, centred=False),
@@ -42,8 +43,8 @@ def measures(sums: Sums, weight: Tensor | None, *, pairs: bool) -> dict[str, Ten
         "norm_variation_class_means": norm_variation_of(means),
         "total_cluster_variation_mean": of.shaped(of.trace_within()),
         "total_cluster_variation_sum": of.shaped(of.within().sum(dim=-1)),
-        "within_between_trace_ratio": trace_ratio_of(of),
-        "within_between_trace_ratio_class_balanced": trace_ratio_of(of, class_balanced=True),
+        "within_between_trace_ratio": by_sample,
+        "within_between_trace_ratio_class_balanced": balanced,
     }
     if pairs:
         found |= {

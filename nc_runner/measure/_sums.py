@@ -39,15 +39,19 @@ class Sums:
             return self
         more = max(classes, 2 * len(of.count)) - len(of.count) if classes > len(of.count) else 0
 
-        def longer(sums: Tensor, axis: int) -> Tensor:
+        def grown(sums: Tensor, axis: int) -> Tensor:
             size = [*sums.shape]
-            size[axis] = more
-            return torch.cat([sums, sums.new_zeros(size)], dim=axis) if more else sums
+            size[axis] += more
+            if not more:
+                return sums
+            longer = sums.new_zeros(size)
+            longer.narrow(axis, 0, sums.shape[axis]).copy_(sums)
+            return longer
 
         moments = Moments(
-            longer(of.count, 0), longer(of.pivot.to(wide), 1), longer(of.total, 1), longer(of.sums, 1), of.largest
+            grown(of.count, 0), grown(of.pivot.to(wide), 1), grown(of.total, 1), grown(of.sums, 1), of.largest
         )
-        unit_sums, undirected = (s if s is None else longer(s, 1) for s in (self.unit_sums, self.undirected))
+        unit_sums, undirected = (s if s is None else grown(s, 1) for s in (self.unit_sums, self.undirected))
         return Sums(moments, unit_sums, undirected, self.scatter)
 
     def first(self, classes: int) -> Sums:

@@ -34,11 +34,10 @@ def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bo
 
 def condition_number_of(of: Moments, *, centred: bool) -> Tensor:
     """The same of moments."""
-    means = of.centred_means() if centred else of.means()
-    count, width = means.shape[-2:]
+    count, width = of.pivot.shape[-2:]
     rank = count - 1 if centred else count
     if count == 1 or rank > width:
         return of.shaped(torch.full_like(of.largest, torch.nan))
-    singular = singular_values("features", means)
+    singular = singular_values("features", of.centred_means() if centred else of.means())
     least = singular[..., rank - 1]
     return of.shaped(torch.where(least > of.noise, singular[..., 0] / least, torch.nan))

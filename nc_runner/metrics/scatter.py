@@ -36,9 +36,16 @@ def within_between_trace_ratio(features: Tensor, labels: Tensor) -> Tensor:
 
 def trace_ratio_of(of: Moments, *, class_balanced: bool = False) -> Tensor:
     """The same of moments."""
+    return trace_ratios_of(of)[class_balanced]
+
+
+def trace_ratios_of(of: Moments) -> tuple[Tensor, Tensor]:
+    """By sample, and with every class alike."""
     trace, reach = of.between()
-    within = (of.within() / of.count).mean(dim=-1) if class_balanced else of.trace_within()
-    return of.shaped(torch.where((reach > of.noise) & of.varies, within / trace, torch.nan))
+    defined = (reach > of.noise) & of.varies
+    withins = of.trace_within(), (of.within() / of.count).mean(dim=-1)
+    by_sample, balanced = (of.shaped(torch.where(defined, within / trace, torch.nan)) for within in withins)
+    return by_sample, balanced
 
 
 def within_between_trace_ratio_class_balanced(features: Tensor, labels: Tensor) -> Tensor:
