@@ -158,7 +158,10 @@ def sums(features: Tensor, labels: Tensor, num_classes: int | None = None) -> Mo
     """The same without squares, in half the time: counts, means and the largest length, about one pivot for all."""
     num_classes = int(labels.max()) + 1 if num_classes is None else num_classes
     wide = torch.promote_types(features.dtype, torch.float32)
-    pivot = flat(features)[:, :1].to(wide)
+    # The shortest of a few, as one sample far from all others would cost every class its digits.
+    few = flat(features)[:, :16].to(wide)
+    shortest = torch.linalg.vector_norm(few, dim=-1).argmin(dim=-1)
+    pivot = few.gather(1, shortest[:, None, None].expand(-1, 1, few.shape[-1]))
     of = Moments.zeros(pivot.expand(-1, num_classes, -1))
     of.sums.fill_(torch.nan)  # unknown
     of.batch = tuple(features.shape[:-2])

@@ -87,6 +87,15 @@ def test_against_loops(name: str) -> None:
         assert 1e-11 < value < 1e-9
 
 
+def test_one_sample_far_from_all_costs_no_digits() -> None:
+    """The first, about which means alone could be summed."""
+    features, labels = drawn("offset").double(), torch.from_numpy(LABELS)
+    expected = metrics.etf_cosine_deviation(metrics.class_means(features, labels)[1:], centred=True)
+    features[0] = 1e14
+    found = metrics.etf_cosine_deviation(metrics.class_means(features, labels)[1:], centred=True)
+    torch.testing.assert_close(found, expected, rtol=1e-10, atol=0)
+
+
 def test_weighting_is_in_the_name() -> None:
     """1,000 samples of a narrow class, 10 of a wide one."""
     rng = np.random.default_rng(0)
