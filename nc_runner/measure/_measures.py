@@ -31,7 +31,7 @@ from ._sums import Sums
 
 
 def measures(sums: Sums, weight: Tensor | None, *, pairs: bool) -> dict[str, Tensor]:
-    """By name in alphabetical order, float64 scalars; a weight `[K, D]` has a row for each class of the sums."""
+    """By name, float64 scalars; a weight `[K, D]` has a row for each class of the sums."""
     of = sums.moments
     means = of.centred_means()
     means = of.shaped(means.where((largest_norm(means) > of.noise)[:, None, None], torch.nan))
@@ -80,7 +80,7 @@ def measures(sums: Sums, weight: Tensor | None, *, pairs: bool) -> dict[str, Ten
             "self_duality_frobenius": self_duality_frobenius_of(of, rows),
             "uniform_duality_variance": uniform_duality_variance_of(of, rows),
         }
-    return dict(sorted(found.items()))
+    return found
 
 
 def of_covariance(sums: Sums) -> dict[str, Tensor]:

@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from nc_runner.metrics._blocks import Workspace, blocks
+from nc_runner.metrics.ood import out_of_distribution_cosine_of
 
 from ._classes import Classes, settings_of
 from ._measures import measures
 from ._merge import merge
-from ._samples import as_samples, check_finite
+from ._samples import as_samples, as_tensor, check_finite
 from ._sums import Sums
 
 
@@ -134,18 +135,31 @@ class Accumulator:
             made._device = made._room.moments.total.device
         return made
 
-    def compute(self, weight: Tensor | None = None, *, pairs: bool = True) -> dict[str, Tensor]:
+    def compute(
+        self,
+        weight: Tensor | ArrayLike | None = None,
+        *,
+        pairs: bool = True,
+        out_of_distribution: Accumulator | None = None,
+    ) -> dict[str, Tensor]:
         """Every measure that these sums give, by the name of its function in ``nc_runner.metrics``; float64 scalars.
 
         Args:
             weight: `[K, D]` of the classifier, a row a class in the order of ``classes``; with it there are NC3 and
                 the measures of the rows.
+            out_of_distribution: what has seen other features, under any labels; with it there is NC5.
             pairs: also what is of all pairs of classes, which takes K^2 D operations, though no K x K matrix.
 
         Raises:
             ValueError: no sample yet, a named class without one, or a weight that does not fit.
         """
-        return measures(self.statistics(), weight, pairs=pairs)
+        sums = self.statistics()
+        found = measures(sums, None if weight is None else as_tensor("weight", weight), pairs=pairs)
+        if out_of_distribution is not None:
+            self._check_width(out_of_distribution.width)
+            other = out_of_distribution.statistics().to(sums.moments.total.device)
+            found["out_of_distribution_cosine"] = out_of_distribution_cosine_of(sums.moments, other.moments)
+        return dict(sorted(found.items()))
 
     @property
     def width(self) -> int:

@@ -36,8 +36,9 @@ def out_of_distribution_cosine(features: Tensor, labels: Tensor, other: Tensor) 
 
 
 def out_of_distribution_cosine_of(of: Moments, other: Moments) -> Tensor:
-    """The same of moments; those of the others are of one class."""
-    means, centre = of.shaped(of.means()), other.shaped(other.means())
+    """The same of moments; those of the others may be of any classes, whose samples count alike."""
+    centre = other.sample_mean().masked_fill(~other.finite[:, None, None], torch.nan)
+    means, centre = of.shaped(of.means()), other.shaped(centre)
     lengths = torch.linalg.vector_norm(means, dim=-1)
     length = torch.linalg.vector_norm(centre, dim=-1)
     cosine = (means * centre).sum(dim=-1).abs() / (lengths * length)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from nc_runner import metrics
@@ -139,16 +142,18 @@ def within_scatter(features: Tensor, labels: Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("asked", [{}, ALL, {"classes": [3, 1, 0, 2], "ignore_index": -1, "min_count": 2}])
-def test_a_saved_state_goes_on_as_if_nothing_had_happened(asked: dict[str, object]) -> None:
+def test_a_saved_state_goes_on_as_if_nothing_had_happened(asked: dict[str, object], tmp_path: Path) -> None:
     first = seen(FEATURES[:31], LABELS[:31], **asked)
-    again = Accumulator.from_state(first.state())
+    save_file(first.state(), tmp_path / "state.safetensors")
+    again = Accumulator.from_state(load_file(tmp_path / "state.safetensors"))
+    shared = Accumulator.from_state(first.state())
+    shared.update(FEATURES[31:], LABELS[31:])
     expected = first.compute()
     again.update(FEATURES[31:], LABELS[31:])
     assert_same(first.compute(), expected, rtol=0)  # it shares nothing with the other
     first.update(FEATURES[31:], LABELS[31:])
     assert_same(again.compute(WEIGHT), first.compute(WEIGHT), rtol=0)
     assert again.classes.tolist() == first.classes.tolist()
-    assert all(tensor.is_contiguous() for tensor in first.state().values())
     empty = Accumulator.from_state(Accumulator(**asked).state())  # type: ignore[arg-type]
     empty.merge(first)
     assert_same(empty.compute(), first.compute())
@@ -195,6 +200,16 @@ def test_rare_classes_are_left_out_and_counted() -> None:
     assert found.classes.tolist() == [0, 1, 2, 3]
     assert_same(found.compute(), seen(FEATURES[kept], labels[kept], **ALL).compute())
     assert seen(labels=labels, min_count=2, classes=[0, 1, 2, 3, 5, 9]).left_out == {5: 0, 9: 1}
+
+
+def test_nc5_is_of_the_mean_of_all_other_features() -> None:
+    other = torch.randn(30, WIDTH, generator=DRAW)
+    unknown = seen(other, torch.arange(30) % 7 + 100)
+    found = seen().compute(WEIGHT.numpy(), out_of_distribution=unknown)
+    expected = metrics.out_of_distribution_cosine(FEATURES, LABELS, other)
+    torch.testing.assert_close(found["out_of_distribution_cosine"], expected, rtol=1e-12, atol=0)
+    with pytest.raises(ValueError, match="features has 2 numbers a sample; it must have 6"):
+        seen().compute(out_of_distribution=seen(other[:, :2], torch.arange(30) % 7))
 
 
 def test_many_classes_grow_their_room_and_wide_numbers_their_pivots() -> None:
