@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 # Columns below which a square is not cut into two squares and one product any more.
-LEAF = 128
+LEAF = 64
 
-# Numbers that may wait: 16 MiB.
-WAITING = 2**21
+# Numbers that may wait: 4 MiB.
+WAITING = 2**19
 
 
 def add_gram(total: Tensor, rows: Tensor) -> None:
