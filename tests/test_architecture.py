@@ -21,7 +21,7 @@ FLOORS = (
     ("experiments",),
     ("training",),
     ("record",),
-    ("data", "models"),
+    ("data", "models", "measure"),
     ("config",),
     ("metrics", "theory", "figures", "rng", "errors"),
 )

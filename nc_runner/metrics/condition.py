@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, largest_norm, samples_in_float64
+from ._inputs import check_samples
+from ._moments import Moments, sums
 from ._singular import singular_values
-from .means import mean_by_class
 
 
 def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bool) -> Tensor:
@@ -17,7 +17,7 @@ def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bo
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64.
-        labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
+        labels: `[N]`, any integer dtype, values 0..K-1 with K = labels.max() + 1.
         centred: subtract the mean of the class means first. False is the convention of Jacot et al.: 1 is attained by
             orthogonal class means of equal length. If true, 1 is attained by a simplex ETF, the collapse of Papyan,
             Han & Donoho (2020).
@@ -29,15 +29,15 @@ def class_mean_condition_number(features: Tensor, labels: Tensor, *, centred: bo
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
-    features = samples_in_float64(features, labels)
-    means = mean_by_class(features, labels, int(labels.max()) + 1)
-    if centred:
-        means = means - means.mean(dim=-2, keepdim=True)
-    noise = ROUNDING * largest_norm(features)
-    count, width = means.shape[-2:]
+    return condition_number_of(sums(*check_samples(features, labels)), centred=centred)
+
+
+def condition_number_of(of: Moments, *, centred: bool) -> Tensor:
+    """The same of moments."""
+    count, width = of.pivot.shape[-2:]
     rank = count - 1 if centred else count
     if count == 1 or rank > width:
-        return torch.full_like(noise, torch.nan)
-    singular = singular_values("features", means)
+        return of.shaped(torch.full_like(of.largest, torch.nan))
+    singular = singular_values("features", of.centred_means() if centred else of.means())
     least = singular[..., rank - 1]
-    return torch.where(least > noise, singular[..., 0] / least, torch.nan)
+    return of.shaped(torch.where(least > of.noise, singular[..., 0] / least, torch.nan))

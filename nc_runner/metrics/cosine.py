@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, all_equal, can_vary_within, largest_norm, samples_in_float64
-from .means import mean_by_class
+from ._blocks import add_by_class, blocks
+from ._inputs import check_samples
+from ._moments import moments
 
 
 def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_pairs: bool) -> Tensor:
@@ -16,7 +17,7 @@ def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64.
-        labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
+        labels: `[N]`, any integer dtype, values 0..K-1 with K = labels.max() + 1.
         centred: subtract the mean over all samples first.
         self_pairs: count the pair of a sample with itself, whose cosine is 1.
 
@@ -28,11 +29,16 @@ def intra_class_cosine(features: Tensor, labels: Tensor, *, centred: bool, self_
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
-    mean_direction = _mean_directions(features, labels, centred=centred)
+    mean_direction, count = _mean_directions(features, labels, centred=centred)
+    return intra_class_cosine_of(mean_direction, count, self_pairs=self_pairs)
+
+
+def intra_class_cosine_of(mean_direction: Tensor, count: Tensor, *, self_pairs: bool) -> Tensor:
+    """The same of class means of unit features `[..., K, D]` and numbers of samples `[K]`."""
     cosine = mean_direction.square().sum(dim=-1)
     if self_pairs:
-        return cosine if can_vary_within(labels) else torch.full_like(cosine, torch.nan)
-    count = labels.bincount().to(torch.float64)
+        return cosine if bool((count > 1).any()) else torch.full_like(cosine, torch.nan)
+    count = count.to(torch.float64)
     pairs = torch.where(count > 1, count - 1, torch.nan)
     return (count * cosine - 1) / pairs
 
@@ -42,7 +48,7 @@ def inter_class_cosine(features: Tensor, labels: Tensor, *, centred: bool) -> Te
 
     Args:
         features: `[..., N, D]`, any floating dtype; computed in float64.
-        labels: `[N]`, int64, values 0..K-1 with K = labels.max() + 1.
+        labels: `[N]`, any integer dtype, values 0..K-1 with K = labels.max() + 1.
         centred: subtract the mean over all samples first (thesis: false; the authors' code: true).
 
     Returns:
@@ -52,28 +58,27 @@ def inter_class_cosine(features: Tensor, labels: Tensor, *, centred: bool) -> Te
     Raises:
         ValueError: wrong dtype or shape, or a negative label.
     """
-    mean_direction = _mean_directions(features, labels, centred=centred)
+    mean_direction, _ = _mean_directions(features, labels, centred=centred)
     cosine = mean_direction @ mean_direction.mT
     diagonal = torch.eye(cosine.shape[-1], dtype=torch.bool, device=cosine.device)
     return cosine.masked_fill(diagonal, torch.nan)
 
 
-def _mean_directions(features: Tensor, labels: Tensor, *, centred: bool) -> Tensor:
-    """Class means of the unit features, `[..., K, D]`, NaN for the classes and entries the callers document."""
-    features = samples_in_float64(features, labels)
-    num_classes = int(labels.max()) + 1
-    zero = torch.zeros(features.shape[:-2], dtype=torch.float64, device=features.device)
-    if centred:
-        # Of a feature equal to the mean, centring leaves only rounding, whose direction means nothing.
-        zero = ROUNDING * largest_norm(features)
-        centre = features.mean(dim=-2, keepdim=True)
-        shifted = features - centre
-    else:
-        shifted = features
-    norm = torch.linalg.vector_norm(shifted, dim=-1, keepdim=True)
-    directed = norm > zero[..., None, None]
-    # A zero in place of an undefined direction keeps NaN out of the one-hot product, where it would reach every class.
-    directions = shifted * torch.where(directed, norm.reciprocal(), 0)
-    means = mean_by_class(directions, labels, num_classes)
-    undirected = mean_by_class((~directed).to(torch.float64), labels, num_classes) > 0
-    return means.masked_fill(undirected | all_equal(features)[..., None, None], torch.nan)
+def _mean_directions(features: Tensor, labels: Tensor, *, centred: bool) -> tuple[Tensor, Tensor]:
+    """Class means of the unit features, `[..., K, D]`, NaN where the callers document it; and samples a class."""
+    features, labels = check_samples(features, labels)
+    of = moments(features, labels)
+    # Of a feature equal to the mean, centring leaves only rounding, whose direction means nothing.
+    zero = of.noise if centred else torch.zeros_like(of.noise)
+    centre = of.sample_mean()
+    directions = torch.zeros_like(of.total)
+    without = torch.zeros_like(of.sums[..., :1])
+    for block in blocks(features):
+        rows = block.rows.sub_(centre[block.entries]) if centred else block.rows
+        length = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+        directed = length > zero[block.entries, None, None]
+        rows.mul_(length.reciprocal().where(directed, 0))
+        add_by_class(directions[block.entries], labels[block.samples], rows)
+        add_by_class(without[block.entries], labels[block.samples], (~directed).to(torch.float64))
+    undefined = (without > 0) | (of.all_equal | ~of.finite)[:, None, None]
+    return of.shaped((directions / of.count[:, None]).masked_fill(undefined, torch.nan)), of.count

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, classified_in_float64, largest_norm
+from ._inputs import ROUNDING, check_samples, check_weight, largest_norm, vectors_in_float64
 from ._nonnegative import nonnegative_minimiser
 from .margins import own_and_rival_logits
 
 
-def kkt_residual(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+def kkt_residual(features: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
     """Relative distance of (W, H) to the KKT conditions of the hard-margin problem, up to scale [choice].
 
     The problem (Ji et al., 2022, Theorem 3.2) is to minimise ||W||^2/2 + ||H||^2/2 subject to
@@ -32,9 +32,9 @@ def kkt_residual(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
     alone: memory N K, and time N K D a step. Residuals down to about 1e-12 are resolved.
 
     Args:
-        weight: `[..., K, D]`, W, one row a class; its batch axes broadcast with those of features.
         features: `[..., N, D]`, H, any floating dtype; computed in float64, one batch entry at a time.
-        labels: `[N]`, int64, values 0..K-1; classes may differ in size.
+        labels: `[N]`, any integer dtype, values 0..K-1, each there; classes may differ in size.
+        weight: `[..., K, D]`, W, one row a class; its batch axes broadcast with those of features.
 
     Returns:
         `[...]` float64 in [0, 1]. NaN where the least margin is not positive (up to rounding), as no multiple of x is
@@ -44,7 +44,8 @@ def kkt_residual(weight: Tensor, features: Tensor, labels: Tensor) -> Tensor:
     Raises:
         ValueError: wrong dtype or shape, a negative label, or a label without a row of weight.
     """
-    weight, features = classified_in_float64(weight, features, labels)
+    features, labels = check_samples(features, labels)
+    weight, features = check_weight(weight, features, labels), vectors_in_float64("features", features)
     batch = torch.broadcast_shapes(weight.shape[:-2], features.shape[:-2])
     weights = weight.expand(*batch, *weight.shape[-2:]).reshape(-1, *weight.shape[-2:])
     samples = features.expand(*batch, *features.shape[-2:]).reshape(-1, *features.shape[-2:])
@@ -56,7 +57,7 @@ def _residual(weight: Tensor, features: Tensor, labels: Tensor) -> float:
     """The residual of one classifier and its samples."""
     norm = torch.hypot(torch.linalg.matrix_norm(weight), torch.linalg.matrix_norm(features))
     weight, features = weight / norm, features / norm
-    own, rivals = own_and_rival_logits(weight, features, labels)
+    own, rivals = own_and_rival_logits(features, labels, weight)
     gaps = own - rivals
     least = gaps.min()
     if not bool(least > ROUNDING * largest_norm(weight) * largest_norm(features)) or len(weight) == 1:

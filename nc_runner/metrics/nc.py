@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from ._inputs import ROUNDING, largest_norm, vectors_in_float64
-from .duality import self_duality_cosine, self_duality_distance
-from .etf import etf_cosine_deviation
-from .means import class_means
-from .ncc import ncc_accuracy, ncc_agreement
-from .norms import norm_variation
-from .scatter import within_between_pinv_trace, within_between_trace_ratio
+from ._inputs import check_samples, check_weight, largest_norm
+from ._moments import moments
+from .duality import self_duality_cosine_of, self_duality_distance_of
+from .etf import etf_cosine_deviation_of, less_their_mean
+from .ncc import ncc_accuracy_of, ncc_agreement_of
+from .norms import norm_variation_of
+from .scatter import pinv_trace_of, trace_ratio_of
 
 
 def nc(features: Tensor, labels: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> dict[str, Tensor]:
@@ -24,12 +24,12 @@ def nc(features: Tensor, labels: Tensor, weight: Tensor | None = None, bias: Ten
       means less their mean; the same two of the rows of ``weight`` less their mean, ``..._weights``.
     - ``nc3_self_duality_distance``: mean over classes of the distance of row and mean, both centred and of norm 1;
       ``nc3_min_self_duality_cosine``: the least cosine of the same two.
-    - ``nc4_ncc_accuracy``: share of samples nearest to the mean of their own class; ``nc4_ncc_agreement``: share on
-      which the classifier, its bias included, decides as the nearest class mean.
+    - ``nc4_ncc_agreement``: share of samples on which the classifier, its bias included, decides as the nearest class
+      mean; ``nc4_ncc_accuracy``, which is not NC4 but often shown for it: share nearest to the mean of their own class.
 
     Args:
         features: `[..., N, D]`, the input of the output layer, any floating dtype; computed in float64.
-        labels: `[N]`, int64, values 0..K-1.
+        labels: `[N]`, any integer dtype, values 0..K-1, each there.
         weight: `[..., K, D]` of the output layer; without it there is no ``..._weights``, NC3 and agreement.
         bias: `[..., K]` of the output layer, where it has one.
 
@@ -37,32 +37,29 @@ def nc(features: Tensor, labels: Tensor, weight: Tensor | None = None, bias: Ten
         Each measure `[...]` in float64, NaN where it is undefined.
 
     Raises:
-        ValueError: wrong dtype or shape, a negative label, a bias without a weight.
+        ValueError: wrong dtype or shape, a negative label, a row of weight without a sample, a bias without a weight.
     """
     if bias is not None and weight is None:
         raise ValueError("bias is given without weight; of a classifier both are needed.")
-    means = _centred(class_means(features, labels), largest_norm(features.detach().to(torch.float64)))
+    features, labels = check_samples(features, labels)
+    rows = None if weight is None else check_weight(weight, features, labels)
+    of = moments(features, labels)
+    means = of.centred_means()
+    means = of.shaped(means.where((largest_norm(means) > of.noise)[:, None, None], torch.nan))
     found = {
-        "nc1_within_between_pinv_trace": within_between_pinv_trace(features, labels),
-        "nc1_within_between_trace_ratio": within_between_trace_ratio(features, labels),
-        "nc2_norm_variation_class_means": norm_variation(means),
-        "nc2_etf_cosine_deviation_class_means": etf_cosine_deviation(means),
-        "nc4_ncc_accuracy": ncc_accuracy(features, labels),
+        "nc1_within_between_pinv_trace": pinv_trace_of(of, features, labels),
+        "nc1_within_between_trace_ratio": trace_ratio_of(of),
+        "nc2_norm_variation_class_means": norm_variation_of(means),
+        "nc2_etf_cosine_deviation_class_means": etf_cosine_deviation_of(means),
+        "nc4_ncc_accuracy": ncc_accuracy_of(of, features, labels),
     }
-    if weight is not None:
-        rows = vectors_in_float64("weight", weight)
-        rows = _centred(rows, largest_norm(rows))
+    if rows is not None:
+        centred = less_their_mean(rows)
         found |= {
-            "nc2_norm_variation_weights": norm_variation(rows),
-            "nc2_etf_cosine_deviation_weights": etf_cosine_deviation(rows),
-            "nc3_self_duality_distance": self_duality_distance(weight, features, labels).mean(dim=-1),
-            "nc3_min_self_duality_cosine": self_duality_cosine(weight, features, labels, centred=True).amin(dim=-1),
-            "nc4_ncc_agreement": ncc_agreement(weight, features, labels, bias=bias),
+            "nc2_norm_variation_weights": norm_variation_of(centred),
+            "nc2_etf_cosine_deviation_weights": etf_cosine_deviation_of(centred),
+            "nc3_self_duality_distance": self_duality_distance_of(of, rows).mean(dim=-1),
+            "nc3_min_self_duality_cosine": self_duality_cosine_of(of, rows, centred=True).amin(dim=-1),
+            "nc4_ncc_agreement": ncc_agreement_of(of, features, labels, rows, bias),
         }
     return dict(sorted(found.items()))
-
-
-def _centred(vectors: Tensor, scale: Tensor) -> Tensor:
-    """Less their mean; NaN where nothing but rounding, relative to ``scale``, is left of them."""
-    centred = vectors - vectors.mean(dim=-2, keepdim=True)
-    return torch.where((largest_norm(centred) > ROUNDING * scale)[..., None, None], centred, torch.nan)

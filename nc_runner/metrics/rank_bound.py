@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from ._inputs import samples_in_float64, vectors_in_float64
+from ._blocks import by_tiles
+from ._inputs import check_samples, vectors_in_float64
 from .variation import mean_variation
 
 
@@ -27,7 +28,7 @@ def rank_tcv_bound(
         backpropagated: delta, `[..., N, M]`, any floating dtype; computed in float64. Of each sample's own loss: a
             backward pass from the mean loss gives delta/N.
         inputs: z, `[..., N, D]`, any floating dtype; without the 1 that a bias would add.
-        labels: `[N]`, int64, values 0 or more.
+        labels: `[N]`, any integer dtype, values 0 or more.
         weight: W, `[..., M, D]`.
         weight_decay: lambda > 0, as torch's SGD applies it, a number or `[...]`. The batch axes of all broadcast.
 
@@ -37,8 +38,8 @@ def rank_tcv_bound(
     Raises:
         ValueError: wrong dtype or shape, a negative label, or weight_decay out of range.
     """
-    backpropagated = samples_in_float64(backpropagated, labels, "backpropagated")
-    inputs = samples_in_float64(inputs, labels, "inputs")
+    backpropagated, classes = check_samples(backpropagated, labels, "backpropagated")
+    inputs, classes = check_samples(inputs, labels, "inputs")
     weight = vectors_in_float64("weight", weight)
     fitting = (backpropagated.shape[-1], inputs.shape[-1])
     if weight.shape[-2:] != fitting:
@@ -49,7 +50,12 @@ def rank_tcv_bound(
     decay = torch.as_tensor(weight_decay, dtype=torch.float64, device=weight.device).detach()
     if bool((decay <= 0).any()):
         raise ValueError(f"weight_decay is {float(decay[decay <= 0][0]):g}; it must be greater than 0.")
-    residual = backpropagated.mT @ inputs / len(labels) + decay[..., None, None] * weight
-    within = (mean_variation(backpropagated, labels) * mean_variation(inputs, labels)).sqrt()
+    numbers = (backpropagated.numel() + inputs.numel()) // len(labels)
+    parts = (
+        [of[..., some, :].to(torch.float64) for of in (backpropagated, inputs)]
+        for some in by_tiles(len(labels), numbers)
+    )
+    residual = sum(signal.mT @ z for signal, z in parts) / len(labels) + decay[..., None, None] * weight
+    within = (mean_variation(backpropagated, classes) * mean_variation(inputs, classes)).sqrt()
     distance: Tensor = torch.linalg.matrix_norm(residual)
     return (within + distance) / decay

@@ -4,8 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from ._inputs import samples_in_float64
-from .means import mean_by_class
+from ._inputs import check_samples
+from ._moments import moments
 
 
 def total_cluster_variation(features: Tensor, labels: Tensor, *, reduction: Literal["mean", "sum"]) -> Tensor:
@@ -16,8 +16,8 @@ def total_cluster_variation(features: Tensor, labels: Tensor, *, reduction: Lite
     be undefined. For "mean" it is tr S_W of `within_between_trace_ratio`.
 
     Args:
-        features: `[..., N, D]`, any floating dtype; computed in float64, in two passes.
-        labels: `[N]`, int64, values 0 or more; a class with no sample contributes nothing.
+        features: `[..., N, D]`, any floating dtype; computed in float64.
+        labels: `[N]`, any integer dtype, values 0 or more; a class with no sample contributes nothing.
         reduction: "mean" over samples, or "sum". The paper's text leaves open which, so there is no default [choice].
 
     Returns:
@@ -29,12 +29,12 @@ def total_cluster_variation(features: Tensor, labels: Tensor, *, reduction: Lite
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction is {reduction!r}; it must be "mean" or "sum".')
-    features = samples_in_float64(features, labels, every_class=False)
+    features, labels = check_samples(features, labels, every_class=False)
     variation = mean_variation(features, labels)
     return variation if reduction == "mean" else len(labels) * variation
 
 
 def mean_variation(values: Tensor, labels: Tensor) -> Tensor:
-    """Mean squared distance of float64 values from the mean of their class, `[..., N, D] -> [...]`."""
-    means = mean_by_class(values, labels, int(labels.max()) + 1)
-    return (values - means.index_select(-2, labels)).square().sum(dim=-1).mean(dim=-1)
+    """Mean squared distance of values from the mean of their class, `[..., N, D] -> [...]`."""
+    of = moments(values, labels)
+    return of.shaped(of.trace_within())

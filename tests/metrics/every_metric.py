@@ -41,7 +41,7 @@ def separated_kkt_residual(features, labels):
     """Of the same data with a tenth of the deviations, which the class means classify without a mistake."""
     means = class_means(features, labels)
     samples = means.index_select(-2, labels)
-    return kkt_residual(means - means.mean(-2, keepdim=True), samples + 0.1 * (features - samples), labels)
+    return kkt_residual(samples + 0.1 * (features - samples), labels, means - means.mean(-2, keepdim=True))
 
 
 METRICS = {
@@ -50,29 +50,29 @@ METRICS = {
     "inter_class_cosine-thesis": lambda h, y: inter_class_cosine(h, y, centred=False),
     "inter_class_cosine-code": lambda h, y: inter_class_cosine(h, y, centred=True),
     "ncc_accuracy": ncc_accuracy,
-    "self_duality_cosine": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=False),
-    "self_duality_cosine-centred": lambda h, y: self_duality_cosine(class_means(h, y).roll(1, -2), h, y, centred=True),
+    "self_duality_cosine": lambda h, y: self_duality_cosine(h, y, class_means(h, y).roll(1, -2), centred=False),
+    "self_duality_cosine-centred": lambda h, y: self_duality_cosine(h, y, class_means(h, y).roll(1, -2), centred=True),
     "within_between_trace_ratio": within_between_trace_ratio,
     "within_between_pinv_trace": within_between_pinv_trace,
-    "self_duality_distance": lambda h, y: self_duality_distance(class_means(h, y).roll(1, -2), h, y),
+    "self_duality_distance": lambda h, y: self_duality_distance(h, y, class_means(h, y).roll(1, -2)),
     "within_class_variation": within_class_variation,
     "kkt_residual": separated_kkt_residual,
     "class_mean_condition_number": lambda h, y: class_mean_condition_number(h, y, centred=False),
     "class_mean_condition_number-centred": lambda h, y: class_mean_condition_number(h, y, centred=True),
 }
-METRICS["ncc_agreement"] = lambda h, y: ncc_agreement(class_means(h, y).roll(1, -2), h, y, bias=None)
+METRICS["ncc_agreement"] = lambda h, y: ncc_agreement(h, y, class_means(h, y).roll(1, -2), bias=None)
 METRICS |= {
     f"nc-{name}": lambda h, y, name=name: nc(h, y, class_means(h, y).roll(1, -2))[name]
     for name in nc(BATCH, LABELS, WEIGHT)
 }
 OF_VECTORS = {
-    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y)),
-    "norm_variation": lambda h, y: norm_variation(class_means(h, y)),
+    "etf_cosine_deviation": lambda h, y: etf_cosine_deviation(class_means(h, y), centred=False),
+    "norm_variation": lambda h, y: norm_variation(class_means(h, y), centred=False),
 }
-BALANCED = {"margin_ratio": lambda h, y: margin_ratio(class_means(h, y).roll(1, -2), h, y)}
+BALANCED = {"margin_ratio": lambda h, y: margin_ratio(h, y, class_means(h, y).roll(1, -2))}
 OTHERS = {
     "class_means": class_means,
-    "margins": lambda h, y: margins(class_means(h, y), h, y).sort().values,
+    "margins": lambda h, y: margins(h, y, class_means(h, y)).sort().values,
     "total_cluster_variation-mean": lambda h, y: total_cluster_variation(h, y, reduction="mean"),
     "total_cluster_variation-sum": lambda h, y: total_cluster_variation(h, y, reduction="sum"),
 }

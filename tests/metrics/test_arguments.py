@@ -12,6 +12,8 @@ from nc_runner.metrics import (
     kkt_residual,
     margin_ratio,
     margins,
+    nc,
+    ncc_agreement,
     norm_variation,
     self_duality_cosine,
     self_duality_distance,
@@ -35,12 +37,14 @@ def test_labels_from_1_or_with_gaps_are_refused(metric, labels, words):
         (BATCH.long(), LABELS, r"features has dtype torch\.int64; it must be"),
         (BATCH[0, 0], LABELS, r"features has shape \(6,\); its last two axes"),
         (BATCH[:, :0], LABELS[:0], r"features has shape \(4, 0, 6\); its last two axes"),
-        (BATCH, LABELS.int(), r"labels has dtype torch\.int32; it must be torch\.int64"),
+        (BATCH, LABELS.bool(), r"labels has dtype torch\.bool; it must be of an integer dtype: labels\.long\(\) is"),
+        (BATCH, torch.eye(3)[LABELS], r"labels has shape \(24, 3\) and a single 1 a row; .* labels\.argmax\(dim=-1\)"),
+        (BATCH, LABELS.expand(4, -1), r"labels has shape \(4, 24\); .*: features\.flatten\(0, -2\) and labels\.flat"),
         (BATCH, LABELS[1:], r"labels has shape \(23,\); it must have shape \(24,\)"),
         (BATCH, LABELS[None], r"labels has shape \(1, 24\); it must have shape \(24,\)"),
         (BATCH, LABELS - 1, r"labels contains -1; its values must be 0 or more"),
     ],
-    ids=["integer", "vector", "empty", "int32", "length", "axes", "negative"],
+    ids=["integer", "vector", "empty", "boolean", "one-hot", "tokens", "length", "axes", "negative"],
 )
 def test_bad_arguments_are_named(metric, features, labels, message):
     with pytest.raises(ValueError, match=message):
@@ -53,22 +57,39 @@ def test_bad_arguments_are_named(metric, features, labels, message):
 )
 def test_a_weight_that_does_not_fit_is_named(metric):
     with pytest.raises(ValueError, match=r"weight has dtype torch\.int64"):
-        metric(WEIGHT.long(), BATCH, LABELS)
+        metric(BATCH, LABELS, WEIGHT.long())
     with pytest.raises(ValueError, match=r"weight has rows of length 5; .* 6\."):
-        metric(WEIGHT[:, :5], BATCH, LABELS)
+        metric(BATCH, LABELS, WEIGHT[:, :5])
+    with pytest.raises(ValueError, match=r"features, labels, weight in this order\?"):
+        metric(WEIGHT, BATCH, LABELS)
     with pytest.raises(ValueError, match=r"labels contains 2; weight has 2 rows"):
-        metric(WEIGHT[:2], BATCH, LABELS)
+        metric(BATCH, LABELS, WEIGHT[:2])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        partial(self_duality_cosine, centred=False), self_duality_distance, kkt_residual,
+        partial(ncc_agreement, bias=None), nc,
+    ],
+)  # fmt: skip
+def test_a_class_without_samples_is_refused_be_it_the_first_one_in_the_middle_or_the_last(metric):
+    """Of the last one only the weight tells."""
+    for missing in range(3):
+        some = missing != LABELS
+        with pytest.raises(ValueError, match=rf"never is {missing}"):
+            metric(BATCH[:, some], LABELS[some], WEIGHT)
 
 
 def test_bad_arguments_of_one_metric_are_named():
     with pytest.raises(ValueError, match=r"labels has classes of \[8, 8, 7, 1\] samples; they must all"):
-        margin_ratio(torch.cat([WEIGHT, WEIGHT[:1]]), BATCH, torch.cat([LABELS[:-1], torch.tensor([3])]))
+        margin_ratio(BATCH, torch.cat([LABELS[:-1], torch.tensor([3])]), torch.cat([WEIGHT, WEIGHT[:1]]))
     with pytest.raises(ValueError, match=r"labels has classes of \[8, 8, 8, 0\] samples; they must all"):
-        margin_ratio(torch.cat([WEIGHT, WEIGHT[:1]]), BATCH, LABELS)
+        margin_ratio(BATCH, LABELS, torch.cat([WEIGHT, WEIGHT[:1]]))
     with pytest.raises(ValueError, match=r"vectors has dtype torch\.int64"):
-        etf_cosine_deviation(torch.ones(3, 3, dtype=torch.int64))
+        etf_cosine_deviation(torch.ones(3, 3, dtype=torch.int64), centred=False)
     with pytest.raises(ValueError, match=r"vectors has shape \(3,\)"):
-        norm_variation(torch.ones(3))
+        norm_variation(torch.ones(3), centred=False)
     with pytest.raises(ValueError, match=r"eps is 1\.5; it must be between 0 and 1"):
         effective_depth(torch.ones(2), 1.5)
     with pytest.raises(ValueError, match=r"ncc_accuracy_by_layer has shape \(0,\)"):

@@ -23,10 +23,10 @@ def around_collapse(classes, per_class, width, noise, counts=None, weight_scale=
     rows = basis @ torch.linalg.qr(randn(max(width, classes - 1), classes - 1, seed=7)).Q.T[:, :width]
     labels = torch.arange(classes).repeat_interleave(torch.tensor(counts or classes * [per_class]))
     weight = weight_scale * (rows + noise * randn(*rows.shape))
-    return weight, (rows[labels] + noise * randn(len(labels), width, seed=1)) / math.sqrt(per_class), labels
+    return (rows[labels] + noise * randn(len(labels), width, seed=1)) / math.sqrt(per_class), labels, weight
 
 
-def gradients_and_gaps(weight, features, labels):
+def gradients_and_gaps(features, labels, weight):
     """Of every constraint (w_y - w_j) . h_i as a function of (W, H): columns, and values."""
     weight, features = weight.numpy(), features.numpy()
     columns, gaps = [], []
@@ -41,9 +41,9 @@ def gradients_and_gaps(weight, features, labels):
     return np.stack(columns, axis=1), np.array(gaps)
 
 
-def residual_by_least_distance(weight, features, labels):
+def residual_by_least_distance(features, labels, weight):
     """Least-distance programming by an active set (Lawson & Hanson, 1974, ch. 23), with the whole matrix."""
-    columns, gaps = gradients_and_gaps(weight, features, labels)
+    columns, gaps = gradients_and_gaps(features, labels, weight)
     assert gaps.min() > 0
     point = torch.cat([weight.flatten(), features.flatten()]).numpy()
     unit = np.zeros(len(point) + 1)
@@ -63,7 +63,7 @@ CASES = {
     "unequal": around_collapse(3, 2, 5, 0.1, counts=[1, 4, 2]),
     "heavy": around_collapse(3, 3, 4, 0.1, weight_scale=30),
     "light": around_collapse(3, 3, 4, 0.1, weight_scale=1 / 30),
-    "saddle": (SADDLE + 0.1 * randn(4, 4), SADDLE + 0.1 * randn(4, 4, seed=1), torch.arange(4)),
+    "saddle": (SADDLE + 0.1 * randn(4, 4, seed=1), torch.arange(4), SADDLE + 0.1 * randn(4, 4)),
 }
 
 
@@ -76,18 +76,18 @@ def test_kkt_residual_is_that_of_an_active_set_method(case):
 
 @pytest.mark.parametrize(("classes", "per_class", "width"), [(2, 3, 2), (4, 10, 20), (5, 7, 4)])
 def test_neural_collapse_with_equal_norms_is_a_kkt_point(classes, per_class, width):
-    weight, features, labels = around_collapse(classes, per_class, width, 0)
-    assert float(kkt_residual(weight, features, labels)) < 1e-13
-    assert float(kkt_residual(1e5 * weight, 1e5 * features, labels)) < 1e-13
-    assert float(kkt_residual(1.1 * weight, features, labels)) > 0.01
+    features, labels, weight = around_collapse(classes, per_class, width, 0)
+    assert float(kkt_residual(features, labels, weight)) < 1e-13
+    assert float(kkt_residual(1e5 * features, labels, 1e5 * weight)) < 1e-13
+    assert float(kkt_residual(features, labels, 1.1 * weight)) > 0.01
 
 
 def test_the_saddle_of_example_3_1_is_a_kkt_point_where_multipliers_are_not_unique():
     labels = torch.arange(4)
-    columns, _ = gradients_and_gaps(SADDLE, SADDLE, labels)
+    columns, _ = gradients_and_gaps(SADDLE, labels, SADDLE)
     assert np.linalg.matrix_rank(columns) < columns.shape[1]
-    assert float(kkt_residual(SADDLE, SADDLE, labels)) < 1e-13
-    assert float(kkt_residual(SADDLE + 1e-3 * randn(4, 4), SADDLE, labels)) > 1e-4
+    assert float(kkt_residual(SADDLE, labels, SADDLE)) < 1e-13
+    assert float(kkt_residual(SADDLE, labels, SADDLE + 1e-3 * randn(4, 4))) > 1e-4
 
 
 def test_stationarity_with_slack_constraints_is_not_enough():
@@ -95,12 +95,12 @@ def test_stationarity_with_slack_constraints_is_not_enough():
     multipliers, labels = torch.tensor([0.4, 0.3, 0.3, 0.4], dtype=torch.float64), torch.tensor([0, 0, 1, 1])
     weight = torch.tensor([[0.5, 0.0], [-0.5, 0.0]], dtype=torch.float64)
     features = multipliers[:, None] * (weight[labels] - weight[1 - labels])
-    columns, _ = gradients_and_gaps(weight, features, labels)
+    columns, _ = gradients_and_gaps(features, labels, weight)
     point = torch.cat([weight.flatten(), features.flatten()]).numpy()
     assert nnls(columns, point)[1] < 1e-14
-    residual = float(kkt_residual(weight, features, labels))
+    residual = float(kkt_residual(features, labels, weight))
     assert residual > 0.05
-    assert residual == pytest.approx(residual_by_least_distance(weight, features, labels), rel=1e-9)
+    assert residual == pytest.approx(residual_by_least_distance(features, labels, weight), rel=1e-9)
 
 
 def test_kkt_residual_is_of_first_order_down_to_rounding():
@@ -112,22 +112,22 @@ def test_kkt_residual_is_of_first_order_down_to_rounding():
 def test_kkt_residual_of_many_samples_is_that_of_the_few_they_repeat(monkeypatch):
     """m copies of each h over sqrt(m): the same problem, here of 9000 multipliers, in a few dozen steps."""
     monkeypatch.setattr(_nonnegative, "_MAX_STEPS", 50)
-    weight, features, labels = around_collapse(10, 5, 64, 0.05)
-    once = float(kkt_residual(weight, features, labels))
-    many = kkt_residual(weight, features.repeat(20, 1) / math.sqrt(20), labels.repeat(20))
+    features, labels, weight = around_collapse(10, 5, 64, 0.05)
+    once = float(kkt_residual(features, labels, weight))
+    many = kkt_residual(features.repeat(20, 1) / math.sqrt(20), labels.repeat(20), weight)
     assert float(many) == pytest.approx(once, rel=1e-9)
 
 
 def test_kkt_residual_where_no_multiple_is_feasible_is_undefined():
-    weight, features, labels = around_collapse(3, 2, 4, 0)
+    features, labels, weight = around_collapse(3, 2, 4, 0)
     wrong = labels.roll(1)
-    assert kkt_residual(torch.stack([weight, -weight, 0 * weight]), features, labels).isnan().tolist() == [0, 1, 1]
-    assert kkt_residual(weight, features, wrong).isnan()
+    assert kkt_residual(features, labels, torch.stack([weight, -weight, 0 * weight])).isnan().tolist() == [0, 1, 1]
+    assert kkt_residual(features, wrong, weight).isnan()
     touching = torch.cat([features[:-1], 0 * features[:1]])
-    assert kkt_residual(weight, touching, labels).isnan()
-    assert kkt_residual(weight, 0 * features, labels).isnan()
+    assert kkt_residual(touching, labels, weight).isnan()
+    assert kkt_residual(0 * features, labels, weight).isnan()
     ulps = torch.tensor([[1 + 2.0**-50], [1.0]], dtype=torch.float64)
-    assert kkt_residual(ulps, torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1])).isnan()
+    assert kkt_residual(torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 1]), ulps).isnan()
 
 
 @pytest.mark.parametrize("rank", [3, 8])

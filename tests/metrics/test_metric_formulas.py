@@ -89,7 +89,7 @@ def test_self_duality_cosine_by_loop(sample, centred):
     rows = weight - weight.mean(axis=0) if centred else weight
     centre = features.mean(axis=0) if centred else 0
     expected = [cosine(rows[c], features[labels == c].mean(axis=0) - centre) for c in range(3)]
-    measured = self_duality_cosine(torch.from_numpy(weight), *tensors(sample), centred=centred)
+    measured = self_duality_cosine(*tensors(sample), torch.from_numpy(weight), centred=centred)
     np.testing.assert_allclose(measured, expected)
 
 
@@ -102,9 +102,9 @@ def test_self_duality_distance_by_loop(sample):
     for c in range(3):
         row, mean = weight[c] - weight.mean(axis=0), means[c] - means.mean(axis=0)
         expected.append(np.linalg.norm(row / np.linalg.norm(row) - mean / np.linalg.norm(mean)))
-    measured = self_duality_distance(torch.from_numpy(weight), *tensors(sample))
+    measured = self_duality_distance(*tensors(sample), torch.from_numpy(weight))
     np.testing.assert_allclose(measured, expected, rtol=1e-12)
-    opposite = self_duality_distance(-torch.from_numpy(means), *tensors(sample))
+    opposite = self_duality_distance(*tensors(sample), -torch.from_numpy(means))
     np.testing.assert_allclose(opposite, [2, 2, 2], rtol=1e-12)
 
 
@@ -113,7 +113,7 @@ def test_self_duality_distance_resolves_a_small_angle():
     angle, labels = 1e-9, torch.arange(3)
     rows = torch.tensor([[1.0, 0], [-0.5, 0.75**0.5], [-0.5, -(0.75**0.5)]], dtype=torch.float64)
     turn = torch.tensor([[1, -angle], [angle, 1]], dtype=torch.float64)
-    assert self_duality_distance(5 * rows, 2 * rows @ turn, labels).tolist() == pytest.approx(3 * [angle], rel=1e-6)
+    assert self_duality_distance(2 * rows @ turn, labels, 5 * rows).tolist() == pytest.approx(3 * [angle], rel=1e-6)
 
 
 def test_within_class_variation_by_loop(sample):
@@ -127,10 +127,10 @@ def test_within_class_variation_by_loop(sample):
 def test_norm_variation():
     """Lengths 1, 2 and 6, whatever the directions: mean 3, squared deviations 4, 1 and 9."""
     vectors = torch.tensor([[0.6, 0.8], [-2.0, 0.0], [0.0, 6.0]], dtype=torch.float64)
-    assert float(norm_variation(vectors)) == pytest.approx(math.sqrt(14 / 3) / 3, rel=1e-12)
-    assert float(norm_variation(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))) == pytest.approx(1)
-    assert norm_variation(torch.zeros(3, 2)).isnan()
-    assert norm_variation(torch.ones(4, 1, 3)).isnan().tolist() == 4 * [True]
+    assert float(norm_variation(vectors, centred=False)) == pytest.approx(math.sqrt(14 / 3) / 3, rel=1e-12)
+    assert float(norm_variation(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), centred=False)) == pytest.approx(1)
+    assert norm_variation(torch.zeros(3, 2), centred=False).isnan()
+    assert norm_variation(torch.ones(4, 1, 3), centred=False).isnan().tolist() == 4 * [True]
 
 
 def scatter(features, labels):
@@ -188,19 +188,19 @@ def test_collapse_to_a_simplex_scores_as_collapse():
     assert float(ncc_accuracy(features, labels)) == 1
     assert float(within_between_trace_ratio(features, labels)) < 1e-24
     assert float(within_between_pinv_trace(features, labels)) < 1e-24
-    assert float(etf_cosine_deviation(class_means(features, labels))) < 1e-12
+    assert float(etf_cosine_deviation(class_means(features, labels), centred=False)) < 1e-12
     assert float(within_class_variation(features, labels)) < 1e-12
-    assert float(norm_variation(class_means(features, labels))) < 1e-12
-    assert self_duality_distance(simplex(classes, 8), features, labels).max() < 1e-12
-    duality = self_duality_cosine(simplex(classes, 8), features, labels, centred=False)
+    assert float(norm_variation(class_means(features, labels), centred=False)) < 1e-12
+    assert self_duality_distance(features, labels, simplex(classes, 8)).max() < 1e-12
+    duality = self_duality_cosine(features, labels, simplex(classes, 8), centred=False)
     torch.testing.assert_close(duality, torch.ones(classes, dtype=torch.float64))
 
 
 def test_etf_cosine_deviation_of_orthogonal_and_opposite_vectors():
-    assert float(etf_cosine_deviation(torch.eye(4))) == pytest.approx(1 / 3)
-    assert float(etf_cosine_deviation(torch.tensor([[2.0], [-1.0]]))) == pytest.approx(0)
-    assert etf_cosine_deviation(torch.tensor([[0.0, 0.0], [1.0, 0.0]])).isnan()
-    assert etf_cosine_deviation(torch.ones(1, 3)).isnan()
+    assert float(etf_cosine_deviation(torch.eye(4), centred=False)) == pytest.approx(1 / 3)
+    assert float(etf_cosine_deviation(torch.tensor([[2.0], [-1.0]]), centred=False)) == pytest.approx(0)
+    assert etf_cosine_deviation(torch.tensor([[0.0, 0.0], [1.0, 0.0]]), centred=False).isnan()
+    assert etf_cosine_deviation(torch.ones(1, 3), centred=False).isnan()
 
 
 def test_a_far_origin_does_not_blur_distances():

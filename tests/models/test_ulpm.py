@@ -47,7 +47,7 @@ def test_a_simplex_start_is_neural_collapse_with_the_gap_asked_for() -> None:
     for row, label in zip(logits, Y.tolist(), strict=True):
         off = row[torch.arange(4) != label]
         torch.testing.assert_close(row[label] - off, torch.full((3,), 0.49, dtype=torch.float64))
-    assert margin_ratio(weight, features, Y).item() == pytest.approx(1)
+    assert margin_ratio(features, Y, weight).item() == pytest.approx(1)
     assert torch.linalg.matrix_norm(weight).item() == pytest.approx(torch.linalg.matrix_norm(features).item())
 
 

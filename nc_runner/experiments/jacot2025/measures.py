@@ -66,7 +66,7 @@ def whole_head(head: Head, y: Tensor) -> Iterator[Measurement]:
         product = product @ weight.double()
     for name, matrix in (("last_weight", last), ("linear_head", product)):
         yield None, f"{name}_condition_number", weight_condition_number(matrix)
-    duality = metrics.self_duality_cosine(last, head.outputs[-2], y, centred=False)
+    duality = metrics.self_duality_cosine(head.outputs[-2], y, last, centred=False)
     yield None, "self_duality_cosine", duality.mean(-1)
 
 

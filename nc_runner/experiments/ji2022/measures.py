@@ -23,17 +23,17 @@ Named = Iterator[tuple[str, Tensor]]
 def panels(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
     """The four panels of Figure 2 in every reading, of features [T, N, D] and weights [T, K, D], [T] each."""
     means = centred(metrics.class_means(features, labels))
-    yield "norm_variation_class_means", metrics.norm_variation(means)
-    yield "norm_variation_weights", metrics.norm_variation(weight)
-    yield "norm_variation_centred_weights", metrics.norm_variation(centred(weight))
+    yield "norm_variation_class_means", metrics.norm_variation(means, centred=False)
+    yield "norm_variation_weights", metrics.norm_variation(weight, centred=False)
+    yield "norm_variation_centred_weights", metrics.norm_variation(centred(weight), centred=False)
     yield "norm_variation_weights_predicted", predicted_norm_variation(weight)
     yield "within_class_variation", metrics.within_class_variation(features, labels)
     yield "within_between_trace_ratio", metrics.within_between_trace_ratio(features, labels)
     yield "within_between_pinv_trace", metrics.within_between_pinv_trace(features, labels)
-    yield "etf_cosine_deviation_class_means", metrics.etf_cosine_deviation(means)
-    yield "etf_cosine_deviation_weights", metrics.etf_cosine_deviation(weight)
-    yield "etf_cosine_deviation_centred_weights", metrics.etf_cosine_deviation(centred(weight))
-    yield "self_duality_distance", metrics.self_duality_distance(weight, features, labels).mean(-1)
+    yield "etf_cosine_deviation_class_means", metrics.etf_cosine_deviation(means, centred=False)
+    yield "etf_cosine_deviation_weights", metrics.etf_cosine_deviation(weight, centred=False)
+    yield "etf_cosine_deviation_centred_weights", metrics.etf_cosine_deviation(centred(weight), centred=False)
+    yield "self_duality_distance", metrics.self_duality_distance(features, labels, weight).mean(-1)
 
 
 def centred(vectors: Tensor) -> Tensor:
@@ -57,8 +57,8 @@ def predicted_norm_variation(weight: Tensor) -> Tensor:
 
 def margins(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
     """Theorems 3.1 and 3.2: the margin over its bound, and the distance from the KKT conditions, [T] each."""
-    yield "margin_ratio", metrics.margin_ratio(weight, features, labels)
-    yield "kkt_residual", metrics.kkt_residual(weight, features, labels)
+    yield "margin_ratio", metrics.margin_ratio(features, labels, weight)
+    yield "kkt_residual", metrics.kkt_residual(features, labels, weight)
 
 
 def log_summed_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -50,9 +50,9 @@ def collapse(features: Tensor, labels: Tensor, weight: Tensor) -> Named:
     centred_means = centred_means - centred_means.mean(-2, keepdim=True)
     yield "within_between_trace_ratio", metrics.within_between_trace_ratio(features, labels)
     yield "within_between_pinv_trace", metrics.within_between_pinv_trace(features, labels)
-    yield "etf_cosine_deviation_class_means", metrics.etf_cosine_deviation(centred_means)
-    yield "etf_cosine_deviation_weights", metrics.etf_cosine_deviation(weight)
-    yield "min_self_duality_cosine", metrics.self_duality_cosine(weight, features, labels, centred=False).amin(-1)
+    yield "etf_cosine_deviation_class_means", metrics.etf_cosine_deviation(centred_means, centred=False)
+    yield "etf_cosine_deviation_weights", metrics.etf_cosine_deviation(weight, centred=False)
+    yield "min_self_duality_cosine", metrics.self_duality_cosine(features, labels, weight, centred=False).amin(-1)
     yield "ncc_accuracy", metrics.ncc_accuracy(features, labels)
 
 

@@ -136,7 +136,7 @@ def margin(z: Tensor) -> tuple[Tensor, Tensor]:
     """Ji et al., Theorem 3.1."""
     weight, features = classified(z)
     allowed = (z.square().sum(-1)) / (2 * (CLASSES - 1) * math.sqrt(PER_CLASS))
-    return metrics.margins(weight, features, LABELS).amin(-1), allowed
+    return metrics.margins(features, LABELS, weight).amin(-1), allowed
 
 
 def simplex() -> Tensor:

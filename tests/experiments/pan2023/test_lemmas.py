@@ -90,7 +90,7 @@ def test_the_sides_of_the_lemma_on_vectors_and_of_its_step() -> None:
 
 def test_the_margin_s_ratio_is_the_metric() -> None:
     weight, features = lemma_sides.classified(Z[:, :48])
-    expected = metrics.margin_ratio(weight, features, lemma_sides.LABELS)
+    expected = metrics.margin_ratio(features, lemma_sides.LABELS, weight)
     torch.testing.assert_close(BY_NAME["margin"].ratio(Z), expected)
 
 

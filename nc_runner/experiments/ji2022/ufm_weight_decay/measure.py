@@ -25,11 +25,11 @@ def measure(network: ULPM | None, x: Tensor, y: Tensor, config: Config) -> Itera
     for name, value in (
         *geometry.fit(logits, y),
         ("logit_gap", (own - others).mean(-1)),
-        ("least_margin", metrics.margins(weight, features, y).amin(-1)),
+        ("least_margin", metrics.margins(features, y, weight).amin(-1)),
         ("weight_norm_squared", weight.square().sum((-2, -1))),
         ("feature_norm_squared", features.square().sum((-2, -1))),
         ("within_between_trace_ratio", metrics.within_between_trace_ratio(features, y)),
-        ("etf_cosine_deviation_class_means", metrics.etf_cosine_deviation(means)),
-        ("etf_cosine_deviation_weights", metrics.etf_cosine_deviation(weight)),
+        ("etf_cosine_deviation_class_means", metrics.etf_cosine_deviation(means, centred=False)),
+        ("etf_cosine_deviation_weights", metrics.etf_cosine_deviation(weight, centred=False)),
     ):
         yield None, name, value

@@ -28,8 +28,8 @@ def measure(network: ULPM | None, x: Tensor, y: Tensor, config: Config) -> Itera
     outputs = dict(network.features(x))
     features, logits, weight = outputs[1], outputs[2], network.output_layer()[0]
     squared_norm = network.flat.square().sum(-1)
-    yield None, "margin_over_squared_norm", metrics.margins(weight, features, y).amin(-1) / squared_norm
-    yield None, "kkt_residual", metrics.kkt_residual(weight, features, y)
+    yield None, "margin_over_squared_norm", metrics.margins(features, y, weight).amin(-1) / squared_norm
+    yield None, "kkt_residual", metrics.kkt_residual(features, y, weight)
     found = geometry.fit(logits, y)
     if config.train.method is Method.critical_point:
         moving: Iterator[tuple[str, Tensor]] = critical_point(network, y, config)

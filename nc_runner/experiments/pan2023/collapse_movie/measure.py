@@ -58,7 +58,7 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
     features, weight = outputs[last], network.params[f"{network.depth}.weight"]
     for name, value in geometry.collapse(features, y, weight):
         yield last, name, value
-    centred_cosine = metrics.self_duality_cosine(weight, features, y, centred=True)
+    centred_cosine = metrics.self_duality_cosine(features, y, weight, centred=True)
     yield last, "min_self_duality_cosine_centred", centred_cosine.amin(-1)
     plane = simplex_plane(features, y, weight)
     yield last, "plane_variance_fraction", plane.variance_fraction

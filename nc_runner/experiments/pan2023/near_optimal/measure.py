@@ -52,7 +52,7 @@ def measure(network: Network | None, x: Tensor, y: Tensor, config: Config) -> It
         yield last, f"max_inter_cosine_{convention}", inter[:, pairs].amax(-1)
     rows = torch.cat([weight, (bias / appended[:, None]).where(appended[:, None] > 0, 0.0)[..., None]], -1)
     of_unit = augmented / torch.linalg.vector_norm(augmented, dim=-1, keepdim=True)
-    duality = metrics.self_duality_cosine(rows, of_unit, y, centred=False)
+    duality = metrics.self_duality_cosine(of_unit, y, rows, centred=False)
     yield last, "min_duality_cosine_augmented", duality.amin(-1)
     yield last, "appended_feature", appended
     for name, value in (*fit.items(), ("alpha", alpha), ("beta", beta)):

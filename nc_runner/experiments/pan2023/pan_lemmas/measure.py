@@ -65,7 +65,7 @@ def collapse_and_off(seed: int) -> Iterator[tuple[str, Tensor]]:
         labels = torch.arange(classes).repeat_interleave(per_class)
 
         def gap(weight: Tensor, features: Tensor, labels: Tensor = labels) -> Tensor:
-            return 1 - metrics.margin_ratio(weight, features, labels)
+            return 1 - metrics.margin_ratio(features, labels, weight)
 
         yield f"collapse_{i}", gap(weight, features)
         yield f"off_norms_{i}", gap((1 + OFF) * weight, features)
