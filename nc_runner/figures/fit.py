@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
@@ -52,6 +53,9 @@ def fit(figure: Figure, width: float | None = None, caption: str = "") -> int:
     Returns:
         The number of the caption's lines.
     """
+    saved_at = mpl.rcParams["savefig.dpi"]
+    if saved_at != "figure":
+        figure.set_dpi(saved_at)  # hinted letters are up to a tenth wider at one resolution than at another
     give_limits(figure)
     for ax in figure.axes:
         if not ax.axison and ax.get_legend() is None and not ax.texts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -112,3 +113,15 @@ def test_the_checker_sees_words_on_each_other_cut_off_and_small() -> None:
     said = " ".join(faults(figure, whole=True))
     for fault in ("'one' and 'two' overlap", "'beyond the edge' is cut off", "'tiny' is of 5.0 pt"):
         assert fault in said
+
+
+@pytest.mark.parametrize("size", [7.0, 7.5, 8.0, 9.0, 10.0, 11.0])
+def test_what_is_saved_has_an_empty_edge(size: float, tmp_path: Path) -> None:
+    """Letters are wider at the resolution of a file than at a screen's: the file itself is looked at."""
+    figure, ax = plt.subplots(figsize=(6.6, 3.0))
+    ax.set_yticks([0, 1], ["2.4.4, two classes and all of their pairs", "other"], fontsize=size)
+    fit(figure, caption=WORDS)
+    figure.savefig(tmp_path / "figure.png")
+    pixels = plt.imread(tmp_path / "figure.png")
+    assert pixels.shape[1] == round(6.6 * plt.rcParams["savefig.dpi"])
+    assert (pixels[:, :2] == 1).all()
