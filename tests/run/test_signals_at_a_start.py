@@ -60,7 +60,7 @@ def short_run(folder: Path, **environment: str) -> tuple[int, str]:
         env={**os.environ, "PYTHONPATH": str(folder), "AT": "0", "NUMBER": "0", "WHO": "parent", **environment},
     )  # fmt: skip
     try:
-        said, _ = run.communicate(timeout=120)
+        said, _ = run.communicate(timeout=900)
     except subprocess.TimeoutExpired:
         os.killpg(run.pid, signal.SIGKILL)
         raise
