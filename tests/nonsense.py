@@ -76,8 +76,8 @@ def assert_nan_decides_nothing(experiment: Experiment, results: Results) -> int:
 
 
 def assert_refused_and_passed_rarely(held: Sequence[Verdict], failed: Sequence[Verdict]) -> None:
-    """Of 100 or more simulated tables each: where the statement holds, where it fails; every one is decided."""
+    """Of 200 or more simulated tables each: where the statement holds, where it fails; every one is decided."""
     for verdicts, wrong in ((held, Verdict.not_reproduced), (failed, Verdict.reproduced)):
-        assert len(verdicts) >= 100
+        assert len(verdicts) >= 200
         assert Verdict.undecided not in verdicts
         assert sum(verdict is wrong for verdict in verdicts) <= 0.05 * len(verdicts)

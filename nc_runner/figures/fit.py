@@ -6,6 +6,7 @@ that fits the width, and every text the room it needs at its own size: letters n
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.ticker import FixedLocator
 from matplotlib.transforms import Bbox
 
 from nc_runner.figures.bands import Band, bands_of, caption_band, loosen_axes_legends, place_axes_legends
@@ -24,6 +26,7 @@ LEAST_IMAGE = 0.4  # of a picture without any
 RATIO = (0.5, 1.0)  # height of a panel over its width, at least and at most
 FILLED = 0.8  # of a column's width, what a panel takes without its labels
 FLAT = 0.7  # times as high where one panel stands under another over the whole width
+NAME = 1.5  # times its letters' size, the height that a row's name takes
 AROUND = 0.75  # inches that titles and labels of a row take, at first
 ATTEMPTS = 4  # to find the height; labels of pictures move with their sizes
 SETTLED = 0.003  # inches by which another attempt may still change the height
@@ -79,7 +82,10 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
     places = arranged(grid, columns)
     share_labels(grid, places)
     flat = FLAT if columns == 1 and len(places) > 1 else 1.0
-    wanted = [width / columns * FILLED * grid.heights[number] * flat for number, _ in places]
+    wanted = [
+        max(width / columns * FILLED * grid.heights[number] * flat, *map(height_of_names, row))
+        for number, row in places
+    ]
     spec = GridSpec(len(places), columns, figure, height_ratios=wanted)
     for number, (_, row) in enumerate(places):
         for column, ax in enumerate(row):
@@ -110,6 +116,14 @@ def placed(figure: Figure, grid: Grid, columns: int, width: float, above: list[B
         if abs(sum(wanted) + around - total) < SETTLED:
             break
     return True
+
+
+def height_of_names(ax: Axes) -> float:
+    """The inches that the names of a panel's rows take under one another; 0 of numbers, some of which may go."""
+    if not isinstance(ax.yaxis.get_major_locator(), FixedLocator) or ax.get_aspect() != "auto":
+        return 0.0
+    names = [label for label in ax.get_yticklabels() if re.match(r"[^$]*[^\W\d]{2}", label.get_text())]
+    return len(names) * NAME / 72 * max((float(label.get_fontsize()) for label in names), default=0.0)
 
 
 def tallest(ax: Axes) -> float:

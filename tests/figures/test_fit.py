@@ -125,3 +125,13 @@ def test_what_is_saved_has_an_empty_edge(size: float, tmp_path: Path) -> None:
     pixels = plt.imread(tmp_path / "figure.png")
     assert pixels.shape[1] == round(6.6 * plt.rcParams["savefig.dpi"])
     assert (pixels[:, :2] == 1).all()
+
+
+@pytest.mark.parametrize("width", [3.3, 13.0])
+def test_every_named_row_keeps_its_name(width: float) -> None:
+    names = [f"setting {number}" for number in range(15)]
+    figure, axes = plt.subplots(1, 6, figsize=(13.0, 4.4), sharey=True)
+    axes[0].set_yticks(range(15), names)
+    fit(figure, width, WORDS)
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == names
+    assert faults(figure, whole=True) == []

@@ -175,7 +175,7 @@ def test_a_proposition_is_told_from_its_contrary():
         value[rows] += (chance < above).astype(float) - (chance > 1 - below)
         return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=table.metrics.assign(value=value)))
 
-    held, failed = ([simulated(*chances) for _ in range(100)] for chances in ((0, 0.03), (0.1, 0.1)))
+    held, failed = ([simulated(*chances) for _ in range(200)] for chances in ((0, 0.03), (0.1, 0.1)))
     for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
 

@@ -90,7 +90,7 @@ def test_what_appears_is_told_from_what_stays():
         return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
 
     names = ("within_block_share", "relative_cluster_variation", "mean_abs_class_cosine")
-    held = [simulated(dict(zip(names, (0.003, 0.016, 0.03), strict=True))) for _ in range(100)]
-    failed = [simulated(dict(zip(names, (0.2, 0.5, 0.4), strict=True))) for _ in range(100)]
+    held = [simulated(dict(zip(names, (0.003, 0.016, 0.03), strict=True))) for _ in range(200)]
+    failed = [simulated(dict(zip(names, (0.2, 0.5, 0.4), strict=True))) for _ in range(200)]
     for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])

@@ -153,8 +153,8 @@ def test_shares_tell_what_holds_from_what_does_not() -> None:
         value[level] = draw.uniform(1, 1 + spread, level.sum())
         return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
 
-    held = [simulated(1 / 500, 0.97, 0.04) for _ in range(100)]
-    failed = [simulated(1.0, 0.8, 0.08) for _ in range(100)]
+    held = [simulated(1 / 500, 0.97, 0.04) for _ in range(200)]
+    failed = [simulated(1.0, 0.8, 0.08) for _ in range(200)]
     for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
 

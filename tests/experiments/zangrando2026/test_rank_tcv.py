@@ -144,8 +144,8 @@ def test_trends_are_told_from_noise() -> None:
         value[of] = 10 ** (steepness * decades + scatter * shared)
         return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
 
-    held = [simulated(1.0, 0.1) for _ in range(100)]
-    failed = [simulated(0.0, 0.3) for _ in range(100)]
+    held = [simulated(1.0, 0.1) for _ in range(200)]
+    failed = [simulated(0.0, 0.3) for _ in range(200)]
     for claim in ("falls_with_weight_decay", "rises_with_noise", "follows_cluster_variation"):
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
 

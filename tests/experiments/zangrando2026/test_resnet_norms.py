@@ -136,7 +136,7 @@ def test_equal_is_told_from_unequal() -> None:
         value[norms] *= 1 + scatter * draw.normal(0, 1, norms.sum())
         return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=table.metrics.assign(value=value)))
 
-    held, failed = ([simulated(scatter) for _ in range(100)] for scatter in (1e-4, 3e-2))
+    held, failed = ([simulated(scatter) for _ in range(200)] for scatter in (1e-4, 3e-2))
     for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
 

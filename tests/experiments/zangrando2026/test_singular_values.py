@@ -146,7 +146,7 @@ def test_spectra_and_the_limit_are_told_from_noise() -> None:
         value[norms] *= metrics["trial"][norms].map(times * noise)
         return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
 
-    held = [simulated(0.1, 1 + 0 * flat) for _ in range(100)]
-    failed = [simulated(10.0, flat) for _ in range(100)]
+    held = [simulated(0.1, 1 + 0 * flat) for _ in range(200)]
+    failed = [simulated(10.0, flat) for _ in range(200)]
     for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
