@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -110,14 +111,19 @@ def test_resume_names_the_keys_that_changed(cli: Cli, tmp_path: Path, finished_r
     assert "train.momentum (was 0.9, is 0.8)" in done.stderr
 
 
+def interrupted(finished_run: Path, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """The copy of a run that was stopped, and its provenance."""
+    begun = tmp_path / "begun"
+    shutil.copytree(finished_run, begun)
+    (begun / "status.json").write_text(json.dumps({"state": "interrupted"}))
+    return begun, json.loads((begun / "provenance.json").read_text())
+
+
 def test_resume_takes_a_run_of_a_version_with_fewer_keys(
     tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was not there then had the default of now."""
-    begun = tmp_path / "begun"
-    shutil.copytree(finished_run, begun)
-    (begun / "status.json").write_text(json.dumps({"state": "interrupted"}))
-    provenance = json.loads((begun / "provenance.json").read_text())
+    begun, provenance = interrupted(finished_run, tmp_path)
     del provenance["config"]["train.optimizer"]
     (begun / "provenance.json").write_text(json.dumps(provenance))
     monkeypatch.setattr("nc_runner.run.run.run", lambda plan, folder: 7)
@@ -132,10 +138,7 @@ def test_resume_refuses_checkpoints_of_other_stacks(
     tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A GPU trains all trials of a kind together, a CPU a few: their checkpoints are of other tensors."""
-    begun = tmp_path / "begun"
-    shutil.copytree(finished_run, begun)
-    (begun / "status.json").write_text(json.dumps({"state": "interrupted"}))
-    provenance = json.loads((begun / "provenance.json").read_text())
+    begun, provenance = interrupted(finished_run, tmp_path)
     (begun / "provenance.json").write_text(json.dumps({**provenance, "device": "a GPU"}))
     monkeypatch.setattr("nc_runner.run.run.run", lambda plan, folder: 7)
     assert resume([str(begun)]) == 7  # these small stacks are the same on both

@@ -11,7 +11,7 @@ from torch import Tensor
 from nc_runner.config.choices import LossName, Norm
 from nc_runner.config.keys import replace
 from nc_runner.config.schema import Config, SaveConfig, TrainConfig
-from nc_runner.config.trials import make_trials
+from nc_runner.config.trials import Trial, make_trials
 from nc_runner.data import load
 from nc_runner.experiments.measures import geometry
 from nc_runner.models import MLP
@@ -28,12 +28,8 @@ def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterat
         yield None, name, value
 
 
-@pytest.mark.parametrize("steps_before_stop", [0, 1, 5, 11])
-def test_stopped_and_resumed_gives_the_same_rows_and_weights(
-    small: Config, tmp_path: Path, steps_before_stop: int
-) -> None:
-    small.seeds = 2
-    trials = make_trials(small)
+def assert_stopped_it_goes_on_to_the_same(trials: list[Trial], tmp_path: Path, steps_before_stop: int) -> None:
+    """The same rows and weights as without a stop."""
     whole, stopped = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
     for folder in (whole, stopped):
         folder.path.mkdir()
@@ -41,12 +37,19 @@ def test_stopped_and_resumed_gives_the_same_rows_and_weights(
     calls = itertools.count()
     first = run_stack("s", trials, measure, stopped, device=CPU, should_stop=lambda: next(calls) >= steps_before_stop)
     assert not first.finished
-    second = run_stack("s", trials, measure, stopped, device=CPU)
-    assert second == expected
+    assert run_stack("s", trials, measure, stopped, device=CPU) == expected
     assert run_stack("s", trials, measure, stopped, device=CPU) == expected  # a finished stack is only read again
     for trial in trials:
-        a, b = (load_file(f.path / "weights" / f"{trial.id}.safetensors") for f in (whole, stopped))
-        assert all(a[name].equal(b[name]) for name in a)
+        one, other = (load_file(folder.path / "weights" / f"{trial.id}.safetensors") for folder in (whole, stopped))
+        assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+@pytest.mark.parametrize("steps_before_stop", [0, 1, 5, 11])
+def test_stopped_and_resumed_gives_the_same_rows_and_weights(
+    small: Config, tmp_path: Path, steps_before_stop: int
+) -> None:
+    small.seeds = 2
+    assert_stopped_it_goes_on_to_the_same(make_trials(small), tmp_path, steps_before_stop)
 
 
 @pytest.mark.parametrize("steps_before_stop", [1, 5, 11])
@@ -62,18 +65,7 @@ def test_so_it_does_with_other_optimisers_dropout_and_a_schedule(
             "train.gradient_clip": 1.0, "data.label_noise": 0.1, "seeds": 2,
         },
     )  # fmt: skip
-    trials = make_trials(small)
-    whole, stopped = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "stopped")
-    for folder in (whole, stopped):
-        folder.path.mkdir()
-    expected = run_stack("s", trials, measure, whole, device=CPU)
-    calls = itertools.count()
-    first = run_stack("s", trials, measure, stopped, device=CPU, should_stop=lambda: next(calls) >= steps_before_stop)
-    assert not first.finished
-    assert run_stack("s", trials, measure, stopped, device=CPU) == expected
-    for trial in trials:
-        one, other = (load_file(folder.path / "weights" / f"{trial.id}.safetensors") for folder in (whole, stopped))
-        assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+    assert_stopped_it_goes_on_to_the_same(make_trials(small), tmp_path, steps_before_stop)
 
 
 def test_a_diverged_trial_stops_alone(small: Config, tmp_path: Path) -> None:
