@@ -24,9 +24,9 @@ def install(folder: Path, name: str, module: str = MODULE, yaml: str | None = YA
     enter(folder, name, f"{name}.experiment:{record}")
 
 
-def enter(folder: Path, name: str, value: str) -> None:
-    """An entry point of a distribution of that name, whatever it names."""
-    metadata = folder / f"{name}-1.5.dist-info"
+def enter(folder: Path, name: str, value: str, of: str | None = None) -> None:
+    """An entry point, whatever it names, of a distribution of the same name or of another."""
+    metadata = folder / f"{of or name}-1.5.dist-info"
     metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.5\n")
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {of or name}\nVersion: 1.5\n")
     (metadata / "entry_points.txt").write_text(f"[nc_runner.experiments]\n{name} = {value}\n")

@@ -40,7 +40,7 @@ def list_experiments(words: list[str]) -> int:
     if words:
         print(json.dumps([described(name, record, paper_of(record)) for name, record in records.items()], indent=2))
     else:
-        print_by_paper(records, {record.paper: paper_of(record) for record in records.values()})
+        print_by_paper(records, {name: paper_of(record) for name, record in records.items()})
     return 0
 
 
@@ -60,18 +60,22 @@ def described(name: str, record: Experiment, paper: Paper) -> dict[str, str | li
 
 
 def print_by_paper(records: dict[str, Experiment], papers: dict[str, Paper]) -> None:
-    """A heading for each paper, ours first, and under it a line an experiment, cut where the terminal ends."""
+    """A heading for each paper, ours first, and under it a line an experiment, cut where the terminal ends.
+
+    Args:
+        papers: by the experiments' names.
+    """
     from nc_runner.experiments.papers import PAPERS
 
     columns = shutil.get_terminal_size().columns
     fields = {name: (name, record.figure, record.cost) for name, record in records.items()}
     widths = [max(map(len, column)) for column in zip(*fields.values(), strict=True)]
     print(cut("Times: scale=paper on two cores (~ an estimate). Run: nc-run experiment=NAME", columns))
-    for key in [*(key for key in PAPERS if key in papers), *sorted(papers.keys() - PAPERS)]:
-        heading = ": ".join(filter(None, [papers[key].authors, papers[key].title]))
-        print(f"\n{cut(heading, columns)}")
+    ours = list(PAPERS.values())
+    for paper in [*ours, *sorted(set(papers.values()) - set(ours))]:
+        print(f"\n{cut(': '.join(filter(None, [paper.authors, paper.title])), columns)}")
         for name, record in records.items():
-            if record.paper == key:
+            if papers[name] == paper:
                 padded = (field.ljust(width) for field, width in zip(fields[name], widths, strict=True))
                 print(cut("  ".join([*padded, record.summary]), columns))
 

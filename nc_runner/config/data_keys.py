@@ -49,10 +49,12 @@ class DataConfig:
         None, "folder of image data sets in the Hugging Face parquet layout; null: NC_DATA_ROOT, then the hub"
     )
     path: str | None = key(
-        None, "images: a folder of class folders or parquet files, or hub:OWNER/NAME on the Hugging Face hub"
+        None,
+        "images: a folder of class folders or parquet files, a .npz file of arrays, or hub:OWNER/NAME on the Hugging "
+        "Face hub",
     )
     columns: str | None = key(
-        None, "IMAGE:LABEL, the columns of a table of images, where it has several or other names"
+        None, "IMAGE:LABEL, the columns of a table of images or the arrays of a file, where there are several or others"
     )
     skip_bad: bool = key(False, "leave out images that cannot be decoded, and say which, instead of refusing the set")
     image_size: int | None = key(None, "side in pixels that images are resized to; null: as they are", low=1)

@@ -1,4 +1,4 @@
-"""Where images come from: scikit-learn, a folder in the Hugging Face hub's layout, or the hub itself."""
+"""Where images come from: scikit-learn, a file of arrays, a folder in the Hugging Face hub's layout, or the hub."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nc_runner.config.choices import DataName
 from nc_runner.config.schema import DataConfig
+from nc_runner.data.array_files import ENDING, array_file
 from nc_runner.data.hub import not_installed, through_datasets
 from nc_runner.data.image_files import TEST, TRAIN, class_folders, parquet_files
 from nc_runner.data.labelled import Encoded, Labelled
@@ -59,12 +60,14 @@ def digits(config: DataConfig) -> Labelled:
 
 
 def from_folder_or_hub(config: DataConfig, *, test: bool = False) -> Labelled | None:
-    """What lies in a folder, as class folders or parquet files; of anything else what ``datasets`` reads.
+    """What lies in a file of arrays or in a folder, as class folders or parquet files; else what ``datasets`` reads.
 
-    With ``test`` the test split; None where a folder has none.
+    With ``test`` the test split; None where a file or a folder has none.
     """
     source = location(config)
     folder, name = Path(source), f"data.name={config.name.name}"
+    if folder.suffix == ENDING:
+        return array_file(folder, config.columns, TEST if test else TRAIN)
     if folder.is_dir():
         try:
             split = TEST if test else TRAIN
@@ -83,20 +86,21 @@ def settled_path(path: str | None) -> str | None:
     """A ``data.path`` that means the same from any folder: a whole path, or ``hub:OWNER/NAME``.
 
     Raises:
-        UserError: it is no folder that is there, and not of a hub name's form.
+        UserError: it is no folder and no file of arrays that is there, and not of a hub name's form.
     """
     if path is None or path.startswith(HUB):
         if path is not None and not HUB_NAME.fullmatch(path.removeprefix(HUB)):
             raise UserError(f"data.path={path}: is no name on the Hugging Face hub; allowed is hub:OWNER/NAME.")
         return path
     folder = Path(path).expanduser()
-    if folder.is_dir():
+    is_arrays = folder.suffix == ENDING
+    if folder.is_file() if is_arrays else folder.is_dir():
         return str(folder.resolve())
-    if HUB_NAME.fullmatch(path) and not folder.exists():
+    if HUB_NAME.fullmatch(path) and not folder.exists() and not is_arrays:
         return HUB + path
     raise UserError(
-        f"data.path={path}: there is no such folder; allowed is a folder of images, or hub:OWNER/NAME, a data set on "
-        "the Hugging Face hub."
+        f"data.path={path}: there is no such {'file' if is_arrays else 'folder'}; allowed is a folder of images, a "
+        f"{ENDING} file of arrays, or hub:OWNER/NAME, a data set on the Hugging Face hub."
     )
 
 

@@ -1,6 +1,7 @@
 """Experiments of other packages: found, composed and loaded as ours; a broken one is named and breaks no other."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     outside.entries.cache_clear()
     yield tmp_path
     outside.entries.cache_clear()
+    for name, module in list(sys.modules.items()):  # the next test has another package of that name
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def installed(site: Path, name: str, **content: str | None) -> None:
@@ -135,3 +139,15 @@ def test_where_one_has_the_name_of_ours_ours_it_is(site: Path, capsys: pytest.Ca
         "nc-run: experiment=conic_hull: conic_hull 1.5 has one of that name too, which is not seen; allowed is a name "
         "that is not taken.\n"
     )
+
+
+def test_of_two_of_one_name_the_first_on_the_path_is_taken(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("before", "after"):
+        (site / name).mkdir()
+        other_packages.enter(site / name, "good", f"{name}.experiment:EXPERIMENT", of=f"of_{name}")
+    monkeypatch.setattr(sys, "path", [str(site), str(site / "after"), *sys.path])
+    outside.entries.cache_clear()
+    assert outside.entries()["good"].value == "good.experiment:EXPERIMENT"
+    monkeypatch.setattr(sys, "path", [str(site / "before"), *sys.path])
+    outside.entries.cache_clear()
+    assert outside.entries()["good"].value == "before.experiment:EXPERIMENT"
