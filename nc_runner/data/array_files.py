@@ -10,7 +10,7 @@ import numpy as np
 
 from nc_runner.data.image_files import SPLITS, TEST, TRAIN
 from nc_runner.data.labelled import Encoded, Labelled
-from nc_runner.errors import UserError
+from nc_runner.errors import AbsentDataError, UserError
 
 ENDING = ".npz"
 INPUTS = {"x", "image", "images", "input", "inputs", "feature", "features", "data"}
@@ -29,6 +29,7 @@ def array_file(path: Path, columns: str | None, split: Collection[str] = TRAIN) 
         split: the words that a name of an array has where the file has several splits: ``x_train``.
 
     Raises:
+        AbsentDataError: it has several splits, and none for training.
         UserError: the file cannot be read, has no two such arrays, or they do not go together.
     """
     try:
@@ -63,6 +64,7 @@ def chosen_names(
     """The names of the inputs and of the labels: those asked for, or the only ones; None as :func:`array_file`.
 
     Raises:
+        AbsentDataError: as there.
         UserError: there are no such two.
     """
     listed = ", ".join(there)
@@ -81,15 +83,20 @@ def chosen_names(
         wanted = [name for name in there if words[name] & set(split)]
     else:
         wanted = list(there) if split is TRAIN else []
-    if not wanted and split is not TRAIN:
-        return None
+    if not wanted:
+        if split is not TRAIN:
+            return None
+        instead = ", or data.split=test" if any(of & TEST for of in words.values()) else ""
+        raise AbsentDataError(
+            f"data.path={path}: has the arrays {listed} and none of a training split; allowed is one with x_train and "
+            f"y_train{instead}."
+        )
     inputs_there = [name for name in wanted if words[name] & INPUTS]
     labels_there = [name for name in wanted if words[name] & LABELS and name not in inputs_there]
     if len(inputs_there) != 1 or len(labels_there) != 1:
-        instead = " or data.split=test" if split is TRAIN and any(of & TEST for of in words.values()) else ""
         raise UserError(
             f"data.path={path}: has the arrays {listed}; allowed is one of inputs and one of labels, as x and y or "
-            f"x_train and y_train, or data.columns=INPUTS:LABELS{instead}."
+            "x_train and y_train, or data.columns=INPUTS:LABELS."
         )
     return inputs_there[0], labels_there[0]
 

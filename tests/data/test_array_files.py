@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from nc_runner.config.choices import DataName
+from nc_runner.config.choices import DataName, Split
 from nc_runner.config.schema import DataConfig
 from nc_runner.data import images, load_test
 from nc_runner.data.image_sources import settled_path
 from nc_runner.data.pixels import resized
-from nc_runner.errors import UserError
+from nc_runner.errors import AbsentDataError, UserError
 
 RANDOM = np.random.default_rng(0)
 Y = np.arange(12) % 3
@@ -75,11 +75,15 @@ def test_names_of_splits_and_names_one_says(tmp_path: Path) -> None:
     assert images(config(path, columns="other:y_test"))[0].shape == (12, 3, 5, 4)
     with pytest.raises(UserError, match="has no test split"):
         load_test(config(path, columns="x_train:y_train"))
+    of_test = config(path, split=Split.test)
+    assert torch.equal(images(of_test)[0], images(config(path, columns="x_test:y_test"))[0])
     plain = saved(tmp_path, x=GREY, y=Y)
     left, labels = load_test(config(plain, per_class=3, samples=9))
     assert (len(left), sorted(labels.tolist())) == (3, [0, 1, 2])
     with pytest.raises(UserError, match="has no test split"):
         load_test(config(plain))
+    with pytest.raises(AbsentDataError, match=r"^data\.split=test: .*own\.npz has no test split; allowed is train\.$"):
+        images(config(plain, split=Split.test))
 
 
 def test_unequal_classes_stay_as_they_are_or_are_drawn(tmp_path: Path) -> None:
@@ -91,7 +95,7 @@ def test_unequal_classes_stay_as_they_are_or_are_drawn(tmp_path: Path) -> None:
 WRONG = {
     "two inputs": ({"x": GREY, "data": GREY, "y": Y}, "has the arrays x, data, y; allowed is one of inputs and one"),
     "no labels": ({"x": GREY}, "has the arrays x; allowed is"),
-    "a test split alone": ({"x_test": GREY, "y_test": Y}, "INPUTS:LABELS or data.split=test."),
+    "a test split alone": ({"x_test": GREY, "y_test": Y}, "x_test, y_test and none of a training split; allowed is one with x_train and y_train, or data.split=test."),
     "too few labels": ({"x": GREY, "y": Y[:-1]}, "y has the shape [11]; allowed is [12], a label for each of x."),
     "one-hot labels": ({"x": GREY, "y": np.eye(3)[Y]}, "y has the shape [12, 3]; allowed is [12], a label for each"),
     "one vector": ({"x": GREY[:, 0, 0], "y": Y}, "x has the shape [12]; allowed is [N, D]"),
