@@ -95,7 +95,7 @@ def test_unequal_classes_stay_as_they_are_or_are_drawn(tmp_path: Path) -> None:
 WRONG = {
     "two inputs": ({"x": GREY, "data": GREY, "y": Y}, "has the arrays x, data, y; allowed is one of inputs and one"),
     "no labels": ({"x": GREY}, "has the arrays x; allowed is"),
-    "a test split alone": ({"x_test": GREY, "y_test": Y}, "x_test, y_test and none of a training split; allowed is one with x_train and y_train, or data.split=test."),
+    "a test split alone": ({"x_test": GREY, "y_test": Y}, "with x_train and y_train, or data.split=test."),
     "too few labels": ({"x": GREY, "y": Y[:-1]}, "y has the shape [11]; allowed is [12], a label for each of x."),
     "one-hot labels": ({"x": GREY, "y": np.eye(3)[Y]}, "y has the shape [12, 3]; allowed is [12], a label for each"),
     "one vector": ({"x": GREY[:, 0, 0], "y": Y}, "x has the shape [12]; allowed is [N, D]"),
