@@ -169,6 +169,12 @@ how much they take. The folder is NC_CACHE, else the platform's for caches, such
 
   --clear    removes them, and nothing else that is there""",
     ),
+    "cite": Command(
+        cite,
+        "cite EXPERIMENT",
+        "BibTeX of its paper",
+        "Prints the BibTeX of the paper that an experiment reproduces.",
+    ),
     "new": Command(
         new,
         "new NAME",
@@ -180,11 +186,5 @@ and a test. Change it to your own; docs/adding-an-experiment.md tells what is wh
 
   pip install -e ./NAME                      nc-run list shows it then
   nc-run experiment=NAME scale=smoke         in seconds""",
-    ),
-    "cite": Command(
-        cite,
-        "cite EXPERIMENT",
-        "BibTeX of its paper",
-        "Prints the BibTeX of the paper that an experiment reproduces.",
     ),
 }
