@@ -18,6 +18,10 @@ class UserError(Exception):
     """One plain sentence naming the key, the value and what is allowed; the command line ends with exit code 2."""
 
 
+class AbsentDataError(UserError):
+    """A data set, or the split of it that is asked for, is not there; a grid over data sets goes on without it."""
+
+
 def refuse(error: BaseException) -> int:
     """Print the error's one sentence; return the exit code for it."""
     if FULL_ERROR:

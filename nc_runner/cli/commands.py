@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nc_runner.cli.cache import cache
 from nc_runner.cli.claims import claims
 from nc_runner.cli.listing import list_experiments
+from nc_runner.cli.new import new
 from nc_runner.errors import UserError
 from nc_runner.run.replot import existing_folder, plot
 
@@ -33,9 +34,12 @@ class Command:
 def cite(words: list[str]) -> int:
     """BibTeX of an experiment's paper."""
     from nc_runner import experiments
-    from nc_runner.experiments.papers import PAPERS
 
-    print(PAPERS[experiments.load(_one(words, "cite", "EXPERIMENT")).paper].bibtex)
+    name = _one(words, "cite", "EXPERIMENT")
+    paper = experiments.paper_of(experiments.load(name))
+    if not paper.bibtex:
+        raise UserError(f"cite {name}: its record has no paper; allowed is one with reference=Paper(...).")
+    print(paper.bibtex)
     return 0
 
 
@@ -170,5 +174,17 @@ how much they take. The folder is NC_CACHE, else the platform's for caches, such
         "cite EXPERIMENT",
         "BibTeX of its paper",
         "Prints the BibTeX of the paper that an experiment reproduces.",
+    ),
+    "new": Command(
+        new,
+        "new NAME",
+        "a package of your own experiment",
+        """\
+Writes a folder NAME, a Python package with one experiment in it that runs as it is:
+what to run in src/NAME/conf, what to measure, draw and claim in src/NAME/experiment.py,
+and a test. Change it to your own; docs/adding-an-experiment.md tells what is what.
+
+  pip install -e ./NAME                      nc-run list shows it then
+  nc-run experiment=NAME scale=smoke         in seconds""",
     ),
 }

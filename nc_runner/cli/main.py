@@ -61,9 +61,9 @@ def dispatch(words: Sequence[str]) -> int:
 
 def unknown_word(word: str, commands: Sequence[str]) -> str:
     """What to say of a first word that is no command; it may be an experiment's name."""
-    from nc_runner.config.compose import experiment_names
+    from nc_runner.config.compose import known_names
 
-    if word in experiment_names():
+    if word in known_names():
         return f"{word}: is an experiment; run it with nc-run experiment={word}."
     return f"{word}: is neither a command nor key=value; {did_you_mean(word, commands)}"
 

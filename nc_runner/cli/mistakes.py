@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-from nc_runner.config.compose import composed, experiment_names
+from nc_runner.config.compose import composed, known_names
 from nc_runner.config.keys import first_line, schema, to_config
 from nc_runner.config.schema import Config
 from nc_runner.errors import UserError, did_you_mean
@@ -60,7 +60,7 @@ def _unknown_choice(text: str) -> str | None:
         return None
     group, option = found.groups()
     allowed = re.search(rf"Available options in '{group}':\n((?:\t.*\n?)+)", text)
-    names = allowed.group(1).split() if allowed else experiment_names()
+    names = allowed.group(1).split() if allowed else known_names()
     return f"{group}={option}: there is no such {group}; {did_you_mean(option, names)}"
 
 

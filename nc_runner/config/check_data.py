@@ -1,9 +1,9 @@
-"""Refuse, in one sentence each, unequal classes, wrong labels and held-out data where there can be none."""
+"""Refuse, in one sentence each, unequal classes, wrong labels, splits and held-out data where there can be none."""
 
 from __future__ import annotations
 
 from nc_runner.config.check_model import NETWORKS
-from nc_runner.config.choices import IMAGE_DATA, DataName, Imbalance, Method, ModelName
+from nc_runner.config.choices import IMAGE_DATA, DataName, Imbalance, Method, ModelName, Split
 from nc_runner.config.class_sizes import sizes_below, sizes_of
 from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
@@ -40,12 +40,16 @@ def check_classes(config: Config) -> None:
 
 
 def check_test(config: Config) -> None:
-    """Refuse held-out data of sets that have none, and for models that look at no inputs."""
+    """Refuse splits and held-out data of sets that have none, and held-out data for models that look at no inputs."""
     data = config.data
+    if data.split is Split.test and (data.name not in IMAGE_DATA or data.name is DataName.digits):
+        raise UserError(f"data.split=test: data.name={data.name.name} has no splits; allowed is train.")
     if not data.test:
         return
     reason = None
-    if config.train.method is Method.none:
+    if data.split is Split.test:
+        reason = "data.split=test trains on the images that would be held out"
+    elif config.train.method is Method.none:
         reason = "train.method=none trains nothing"
     elif config.model.name not in NETWORKS:
         reason = f"model.name={config.model.name.name} looks at no inputs"

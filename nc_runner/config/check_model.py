@@ -45,8 +45,8 @@ def check_images(config: Config) -> None:
     if (data.path is None) is (data.name is DataName.images):
         if data.path is None:
             raise UserError(
-                "data.path=null: data.name=images needs to know where they are; allowed is a folder, or a name on the "
-                "Hugging Face hub."
+                "data.path=null: data.name=images needs to know where they are; allowed is a folder, a .npz file, or a "
+                "name on the Hugging Face hub."
             )
         raise UserError(
             f"data.path={data.path}: data.name={data.name.name} has a source of its own; allowed is null, or "

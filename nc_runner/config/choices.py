@@ -23,6 +23,11 @@ IMAGE_DATA = frozenset(
 )
 
 
+class Split(Enum):
+    train = "train"
+    test = "test"
+
+
 class Means(Enum):
     orthonormal = "orthonormal"
     random = "random"

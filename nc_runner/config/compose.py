@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nc_runner.config import outside
 from nc_runner.config.files import check_yaml
 from nc_runner.config.keys import axis_keys, flatten, to_config
 from nc_runner.config.schema import Config
@@ -26,15 +27,34 @@ def conf_dir() -> Path:
 
 
 def experiment_names() -> list[str]:
-    """Every experiment there is a config file for."""
+    """Every experiment of ours: there is a config file for it."""
     return sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 
 
+def known_names() -> list[str]:
+    """Every experiment, of ours and of other packages."""
+    return sorted({*experiment_names(), *outside.entries()})
+
+
+def conf_of(experiment: str) -> Path:
+    """The folder of config files that an experiment's are in; ours, where there is no such experiment.
+
+    Raises:
+        UserError: it is of another package, which has no file for it.
+    """
+    is_ours = experiment in experiment_names() or experiment not in outside.entries()
+    return conf_dir() if is_ours else outside.conf_folder(experiment)
+
+
 def register() -> None:
-    """Make the schema known to Hydra; safe to call twice."""
+    """Make the schema and the config files of other packages known to Hydra; safe to call twice."""
     from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    from nc_runner.config.search_path import OtherPackages
 
     ConfigStore.instance().store(name="schema", node=Config)
+    Plugins.instance().register(OtherPackages)
 
 
 def composed(overrides: list[str]) -> Any:
@@ -56,11 +76,16 @@ def composed(overrides: list[str]) -> Any:
 
 
 def own_files(words: list[str]) -> list[Path]:
-    """The files of the experiments that these words name."""
+    """The files of the experiments that these words name.
+
+    Raises:
+        UserError: one is of another package, which has no file for it.
+    """
     names = [name for word in words if word.startswith("experiment=") for name in word.partition("=")[2].split(",")]
     found = []
     for name in names:
-        found += [conf_dir() / "experiment" / f"{name}.yaml", *sorted((conf_dir() / "sizes" / name).glob("*.yaml"))]
+        conf = conf_of(name)
+        found += [conf / "experiment" / f"{name}.yaml", *sorted((conf / "sizes" / name).glob("*.yaml"))]
     return found
 
 
@@ -71,7 +96,7 @@ def check_scale(config: Config) -> None:
         UserError: ``conf/sizes/EXPERIMENT/SCALE.yaml`` is missing.
     """
     scale = config.scale.name
-    sizes = conf_dir() / "sizes" / str(config.experiment)
+    sizes = conf_of(str(config.experiment)) / "sizes" / str(config.experiment)
     if config.experiment is not None and scale != "paper" and not (sizes / f"{scale}.yaml").is_file():
         there = ["paper", *(name for name in SCALES if (sizes / f"{name}.yaml").is_file())]
         raise UserError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nc_runner.config.choices import DataName, Imbalance, Means
+from nc_runner.config.choices import DataName, Imbalance, Means, Split
 from nc_runner.config.field import key
 
 
@@ -42,17 +42,20 @@ class DataConfig:
         "measure held-out data too, as metrics test_*: a second draw, or a set's test split; its labels have no noise "
         "and its classes no imbalance",
     )
+    split: Split = key(Split.train, "images that are trained on: a set's training split, or its test split")
     per_class: int | None = key(
-        None, "images of each class in a random subset of the training set; null: the whole training set", low=1
+        None, "images of each class in a random subset of the split; null: the whole split", low=1
     )
     root: str | None = key(
         None, "folder of image data sets in the Hugging Face parquet layout; null: NC_DATA_ROOT, then the hub"
     )
     path: str | None = key(
-        None, "images: a folder of class folders or parquet files, or hub:OWNER/NAME on the Hugging Face hub"
+        None,
+        "images: a folder of class folders or parquet files, a .npz file of arrays, or hub:OWNER/NAME on the Hugging "
+        "Face hub",
     )
     columns: str | None = key(
-        None, "IMAGE:LABEL, the columns of a table of images, where it has several or other names"
+        None, "IMAGE:LABEL, the columns of a table of images or the arrays of a file, where there are several or others"
     )
     skip_bad: bool = key(False, "leave out images that cannot be decoded, and say which, instead of refusing the set")
     image_size: int | None = key(None, "side in pixels that images are resized to; null: as they are", low=1)

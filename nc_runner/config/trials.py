@@ -35,12 +35,12 @@ class Trial:
 
 
 def make_trials(
-    config: Config, overridden: Sequence[str] = (), checksum: Callable[[DataConfig], str] | None = None
+    config: Config, overridden: Sequence[str] = (), checksum: Callable[[DataConfig], str | None] | None = None
 ) -> list[Trial]:
     """Every point of the grid with every seed, in the grid's order, the seed running fastest.
 
-    ``checksum`` gives that of a set of images, by whose content, not name, a trial is known. Without it only what was
-    asked for is known.
+    ``checksum`` gives that of a set of images, by whose content, not name, a trial is known. Without it, or where it
+    gives None, only what was asked for is known.
 
     An axis of several keys joined by commas has a list of their values at each point. An axis one of whose keys the
     command line set (``overridden``) has the config's own values alone. ``varied`` keeps every key of the experiment's

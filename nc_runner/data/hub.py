@@ -19,11 +19,16 @@ from nc_runner.config.schema import DataConfig
 from nc_runner.data.cache_folder import cache_folder
 from nc_runner.data.image_files import chosen_columns
 from nc_runner.data.labelled import Encoded, Labelled
-from nc_runner.errors import UserError
+from nc_runner.errors import AbsentDataError, UserError
 
 
 def through_datasets(config: DataConfig, source: str, split: str = "train") -> Labelled:
-    """What ``datasets.load_dataset`` reads, not yet decoded."""
+    """What ``datasets.load_dataset`` reads, not yet decoded.
+
+    Raises:
+        AbsentDataError: it is not on the hub, or the hub cannot be reached.
+        UserError: a library is missing, or a folder cannot be read.
+    """
     give_a_cache()
     try:
         import datasets
@@ -34,7 +39,8 @@ def through_datasets(config: DataConfig, source: str, split: str = "train") -> L
         with quiet(datasets, progress_too=is_local), offline_if_unreachable(datasets, is_local):
             table = datasets.load_dataset(source, split=split)
     except Exception as error:  # of datasets, of the hub's client, of the network: dozens of classes
-        raise UserError(unreadable(config, source, is_local, error)) from error
+        kind = UserError if is_local else AbsentDataError
+        raise kind(unreadable(config, source, is_local, error)) from error
     images = [name for name, kind in table.features.items() if isinstance(kind, datasets.Image)]
     what = f"data.name={config.name.name}: {source}"
     image, label = chosen_columns(table.features, images, config.columns, what)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from nc_runner.data.labelled import Encoded, Labelled
-from nc_runner.errors import UserError
+from nc_runner.errors import AbsentDataError, UserError
 
 TRAIN = {"train", "training"}
 TEST = {"test", "testing"}
@@ -27,7 +27,7 @@ def class_folders(folder: Path, split: Collection[str] = TRAIN) -> Labelled | No
     is none.
 
     Raises:
-        UserError: there are splits, and none for training.
+        AbsentDataError: there are splits, and none for training.
     """
     folders = visible_folders(folder)
     if not folders or list(folder.glob("metadata.*")) or list(folder.glob("*.parquet")):
@@ -35,9 +35,9 @@ def class_folders(folder: Path, split: Collection[str] = TRAIN) -> Labelled | No
     if {path.name.lower() for path in folders} <= SPLITS and any(visible_folders(path) for path in folders):
         training = [path for path in folders if path.name.lower() in TRAIN]
         if split is not TRAIN:
-            return _class_folders_of(folders, split, [path.name for path in visible_folders(training[0])])
+            return _class_folders_of(folders, split, [path.name for of in training for path in visible_folders(of)])
         if not training:
-            raise UserError(
+            raise AbsentDataError(
                 f"data.path={folder}: has the splits {', '.join(path.name for path in folders)} and none named train; "
                 "allowed is a folder of class folders, or one with a train folder that holds them."
             )
@@ -48,10 +48,11 @@ def class_folders(folder: Path, split: Collection[str] = TRAIN) -> Labelled | No
 
 
 def _class_folders_of(splits: list[Path], names: Collection[str], classes: list[str]) -> Labelled | None:
-    """The class folders of a split, by the numbers that the training split gives them."""
+    """The class folders of a split, by the numbers that the training split gives them, or by its own without one."""
     found = [path for path in splits if path.name.lower() in names]
     if not found:
         return None
+    classes = classes or [path.name for path in visible_folders(found[0])]
     if others := [path.name for path in visible_folders(found[0]) if path.name not in classes]:
         raise UserError(
             f"data.test=true: {found[0]} has the class {others[0]}, which the training split lacks; allowed are the "
@@ -109,7 +110,8 @@ def parquet_files(folder: Path, name: str, columns: str | None, split: Collectio
     names, only files that speak of it; None where there are none.
 
     Raises:
-        UserError: there are splits, and none for training; no one such column; an unreadable file.
+        AbsentDataError: there are splits, and none for training.
+        UserError: no one such column; an unreadable file.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -125,9 +127,10 @@ def parquet_files(folder: Path, name: str, columns: str | None, split: Collectio
     elif any(words & SPLITS for words in spoken.values()):
         training = [path for path in files if spoken[path] & TRAIN]
         if not training:
-            raise UserError(
+            instead = ", or data.split=test" if any(words & TEST for words in spoken.values()) else ""
+            raise AbsentDataError(
                 f"{name}: {folder} has {', '.join(path.name for path in files)} and no file of a training split; "
-                "allowed is a folder with train-*.parquet."
+                f"allowed is a folder with train-*.parquet{instead}."
             )
         files = training
     try:

@@ -1,4 +1,4 @@
-"""Where images come from: scikit-learn, a folder in the Hugging Face hub's layout, or the hub itself."""
+"""Where images come from: scikit-learn, a file of arrays, a folder in the Hugging Face hub's layout, or the hub."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import re
 from pathlib import Path
 
-from nc_runner.config.choices import DataName
+from nc_runner.config.choices import DataName, Split
 from nc_runner.config.schema import DataConfig
+from nc_runner.data.array_files import ENDING, array_file
 from nc_runner.data.hub import not_installed, through_datasets
 from nc_runner.data.image_files import TEST, TRAIN, class_folders, parquet_files
 from nc_runner.data.labelled import Encoded, Labelled
-from nc_runner.errors import UserError
+from nc_runner.errors import AbsentDataError, UserError
 
 ON_THE_HUB = {
     DataName.mnist: "ylecun/mnist",
@@ -29,13 +30,15 @@ def describe(config: DataConfig) -> str:
 
 
 def training_set(config: DataConfig) -> Labelled:
-    """The training set a config names.
+    """The training set a config names: the split of it that ``data.split`` says.
 
     Raises:
-        UserError: a library is missing, there is no such data set, or it has no images with labels.
+        AbsentDataError: there is no such data set, or it has no such split.
+        UserError: a library is missing, or it has no images with labels.
     """
-    found = digits(config) if config.name is DataName.digits else from_folder_or_hub(config)
-    assert found is not None
+    found = digits(config) if config.name is DataName.digits else from_folder_or_hub(config, config.split)
+    if found is None:
+        raise AbsentDataError(f"data.split=test: {describe(config)} has no test split; allowed is train.")
     return found
 
 
@@ -45,7 +48,7 @@ def test_set(config: DataConfig) -> Labelled | None:
     Raises:
         UserError: as :func:`training_set`.
     """
-    return None if config.name is DataName.digits else from_folder_or_hub(config, test=True)
+    return None if config.name is DataName.digits else from_folder_or_hub(config, Split.test)
 
 
 def digits(config: DataConfig) -> Labelled:
@@ -58,45 +61,48 @@ def digits(config: DataConfig) -> Labelled:
     return Labelled(labels, lambda rows: [Encoded(f"digit {row}", pixels[row]) for row in rows])
 
 
-def from_folder_or_hub(config: DataConfig, *, test: bool = False) -> Labelled | None:
-    """What lies in a folder, as class folders or parquet files; of anything else what ``datasets`` reads.
+def from_folder_or_hub(config: DataConfig, split: Split) -> Labelled | None:
+    """A split of what lies in a file of arrays, in class folders or parquet files; else what ``datasets`` reads.
 
-    With ``test`` the test split; None where a folder has none.
+    None where a file or a folder has no test split.
     """
     source = location(config)
     folder, name = Path(source), f"data.name={config.name.name}"
+    names = TEST if split is Split.test else TRAIN
+    if folder.suffix == ENDING:
+        return array_file(folder, config.columns, names)
     if folder.is_dir():
         try:
-            split = TEST if test else TRAIN
-            if found := class_folders(folder, split) or parquet_files(folder, name, config.columns, split):
+            if found := class_folders(folder, names) or parquet_files(folder, name, config.columns, names):
                 return found
-            if test:
+            if split is Split.test:
                 return None
         except OSError as error:
             raise UserError(
                 f"{name}: {folder} cannot be read ({error.strerror}); allowed is a folder that can."
             ) from error
-    return through_datasets(config, source, "test" if test else "train")
+    return through_datasets(config, source, split.name)
 
 
 def settled_path(path: str | None) -> str | None:
     """A ``data.path`` that means the same from any folder: a whole path, or ``hub:OWNER/NAME``.
 
     Raises:
-        UserError: it is no folder that is there, and not of a hub name's form.
+        UserError: it is no folder and no file of arrays that is there, and not of a hub name's form.
     """
     if path is None or path.startswith(HUB):
         if path is not None and not HUB_NAME.fullmatch(path.removeprefix(HUB)):
             raise UserError(f"data.path={path}: is no name on the Hugging Face hub; allowed is hub:OWNER/NAME.")
         return path
     folder = Path(path).expanduser()
-    if folder.is_dir():
+    is_arrays = folder.suffix == ENDING
+    if folder.is_file() if is_arrays else folder.is_dir():
         return str(folder.resolve())
-    if HUB_NAME.fullmatch(path) and not folder.exists():
+    if HUB_NAME.fullmatch(path) and not folder.exists() and not is_arrays:
         return HUB + path
     raise UserError(
-        f"data.path={path}: there is no such folder; allowed is a folder of images, or hub:OWNER/NAME, a data set on "
-        "the Hugging Face hub."
+        f"data.path={path}: there is no such {'file' if is_arrays else 'folder'}; allowed is a folder of images, a "
+        f"{ENDING} file of arrays, or hub:OWNER/NAME, a data set on the Hugging Face hub."
     )
 
 
@@ -109,8 +115,8 @@ def location(config: DataConfig) -> str:
     """The folder, or the name on the hub.
 
     Raises:
-        UserError: ``data.path`` is a folder that is not there, or ``data.root`` or NC_DATA_ROOT does not hold the data
-            set.
+        AbsentDataError: ``data.root`` or NC_DATA_ROOT does not hold the data set.
+        UserError: ``data.path`` is a folder that is not there.
     """
     if config.path is not None:
         return str(settled_path(config.path)).removeprefix(HUB)
@@ -121,7 +127,7 @@ def location(config: DataConfig) -> str:
         return ON_THE_HUB[config.name]
     folder = Path(root).expanduser() / config.name.name
     if not folder.is_dir():
-        raise UserError(
+        raise AbsentDataError(
             f"{key}={root}: has no folder {config.name.name}; allowed is a folder that has one, with parquet files as "
             f"on the Hugging Face hub, or no value, which takes {ON_THE_HUB[config.name]} from the hub."
         )

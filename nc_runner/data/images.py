@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nc_runner.config.choices import Split
 from nc_runner.config.class_sizes import sizes_below
 from nc_runner.config.schema import DataConfig
 from nc_runner.data.image_sources import describe, test_set, training_set
@@ -122,10 +123,15 @@ def class_numbers(source: Labelled, config: DataConfig) -> np.ndarray:
     values, numbers = np.unique(np.asarray(source.labels), return_inverse=True)
     if len(values) != config.classes:
         raise UserError(
-            f"data.classes={config.classes}: the training set of {describe(config)} has {len(values)} classes; allowed "
-            f"is {len(values)}."
+            f"data.classes={config.classes}: the {trained(config)} set of {describe(config)} has {len(values)} "
+            f"classes; allowed is {len(values)}."
         )
     return numbers.astype(np.int64)
+
+
+def trained(config: DataConfig) -> str:
+    """What a person calls the split that is trained on."""
+    return "test" if config.split is Split.test else "training"
 
 
 def no_label(label: Any) -> str | None:
@@ -152,7 +158,7 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
     if config.per_class is None:
         if config.samples != good.sum() and not (config.skip_bad and config.samples < good.sum()):
             unread = f", without {len(bad)} that cannot be decoded" if bad else ""
-            there = f"the training set of {describe(config)} has {good.sum()} samples{unread}"
+            there = f"the {trained(config)} set of {describe(config)} has {good.sum()} samples{unread}"
             raise UserError(
                 f"data.samples={config.samples}: {there}; allowed is {good.sum()}, or a subset by data.per_class, at "
                 f"most {counts.min()}."
@@ -161,8 +167,8 @@ def chosen(labels: np.ndarray, config: DataConfig, bad: Collection[int] = ()) ->
     wanted = sizes_below(config.per_class, config) if config.imbalance > 1 else [config.per_class] * len(counts)
     if (np.array(wanted) > counts).any():
         raise UserError(
-            f"data.per_class={config.per_class}: the smallest class of {describe(config)} has {counts.min()} training "
-            "samples; allowed is at most that."
+            f"data.per_class={config.per_class}: the smallest class of {describe(config)} has {counts.min()} "
+            f"{trained(config)} samples; allowed is at most that."
         )
     random = generator(config.input_seed, "image subset")
     rows = []

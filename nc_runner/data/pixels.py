@@ -20,6 +20,8 @@ from nc_runner.data.image_sources import describe
 from nc_runner.data.labelled import Labelled
 from nc_runner.errors import UserError
 
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # grey of red, green and blue, ITU-R 601 as in Pillow
+
 
 def pixels(source: Labelled, rows: np.ndarray, bad: dict[int, str], config: DataConfig) -> Tensor | None:
     """The images of ``rows`` [N, C, H, W]; None where some were bad, which ``bad`` then has.
@@ -86,14 +88,15 @@ def refusal(place: str, reason: str, config: DataConfig) -> UserError:
 
 
 def resized(array: np.ndarray, config: DataConfig) -> np.ndarray:
-    """A grey image [H, W] of any range, in the size and colours the config asks for: [H, W] or [H, W, 3]."""
-    if config.image_size is None and config.channels is None:
-        return array
-    image = Image.fromarray(array.astype(np.float32))  # mode F: grey of any range
-    image = image if config.channels != 3 else Image.merge("RGB", [image.convert("L")] * 3)
+    """An image [H, W] or [H, W, 3] of any range, in the size and colours that the config asks for."""
+    if array.ndim == 3 and config.channels == 1:
+        array = array.astype(np.float32) @ LUMA
+    planes = list(np.moveaxis(array, 2, 0)) if array.ndim == 3 else [array] * (config.channels or 1)
     if config.image_size is not None:
-        image = image.resize((config.image_size, config.image_size), Image.Resampling.BILINEAR)
-    return np.asarray(image)
+        size = (config.image_size, config.image_size)
+        grey = [Image.fromarray(plane.astype(np.float32)) for plane in planes]  # mode F: of any range
+        planes = [np.asarray(image.resize(size, Image.Resampling.BILINEAR)) for image in grey]
+    return planes[0] if len(planes) == 1 else np.stack(planes, axis=-1)
 
 
 def stacked(arrays: Sequence[np.ndarray], config: DataConfig) -> Tensor:

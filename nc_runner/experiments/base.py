@@ -12,12 +12,13 @@ from torch import Tensor
 from nc_runner.config.compose import values_on_axes
 from nc_runner.config.schema import Config
 from nc_runner.experiments.claim import Claim, Kind, Need, Statement, Verdict
+from nc_runner.experiments.papers import Paper
 from nc_runner.figures.drawing import Drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Claim", "Experiment", "Kind", "Measurement", "Need", "Results", "Statement", "Verdict"]
+__all__ = ["Claim", "Experiment", "Kind", "Measurement", "Need", "Paper", "Results", "Statement", "Verdict"]
 
 Measurement = tuple[int | None, str, Tensor]
 """(layer from 1, or None for the whole network; name of the metric; its value for each trial of the stack [T])."""
@@ -111,7 +112,7 @@ class Experiment:
     """One figure (or pair) of a paper.
 
     Attributes:
-        paper: key of :data:`nc_runner.experiments.papers.PAPERS`.
+        paper: key of :data:`nc_runner.experiments.papers.PAPERS`; in another package a name of one's own.
         figure: the figure's number in the paper.
         summary: one line for ``nc-run list``.
         cost: time at scale=paper on two cores, measured, or an estimate that says so.
@@ -124,6 +125,10 @@ class Experiment:
         movie: the frames of animated figures, by file name; drawn one at a time and closed when used.
         check: refuses, with a UserError, a trial's config that the experiment cannot run; nothing is written by then.
         warnings: what makes the results less sure than they look, in a sentence each.
+        reference: the paper, where it is none of these.
+
+    Raises:
+        TypeError: what lists show of it is no text.
     """
 
     paper: str
@@ -137,3 +142,9 @@ class Experiment:
     movie: Callable[[Results], Mapping[str, Iterable[Figure]]] | None = None
     check: Callable[[Config], None] | None = None
     warnings: Callable[[Results], list[str]] | None = None
+    reference: Paper | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("paper", "figure", "summary", "cost"):
+            if not isinstance(value := getattr(self, name), str):
+                raise TypeError(f"{name}={value!r} is no text")

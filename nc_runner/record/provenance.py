@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import nc_runner
+from nc_runner.config import outside
 from nc_runner.config.keys import flatten
 from nc_runner.config.schema import Config
 from nc_runner.models.layers import product_in_use
@@ -40,7 +41,7 @@ def provenance(
         "argv": sys.argv,
         "git": git_state(),
         "python": platform.python_version(),
-        "versions": {name: version_of(name) for name in _PACKAGES},
+        "versions": {name: version_of(name) for name in _PACKAGES} | outside.distribution(config.experiment),
         "platform": platform.platform(),
         "processor": processor_name(),
         "device": device_name(device),

@@ -12,7 +12,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 
-from nc_runner.config.choices import MatmulPrecision
+from nc_runner.config.choices import MatmulPrecision, Split
 from nc_runner.config.compose import changed_from_paper
 from nc_runner.config.figures import FiguresConfig
 from nc_runner.errors import UserError
@@ -58,6 +58,7 @@ def draw(folder: RunFolder, results: Results, experiment: Experiment, out: Path 
             sizes = changed_from_paper(config, part.results.taken)
             told = [f"Of {part.said}."] if part.said else []
             told += [PRODUCTS[config.train.matmul_precision]] if config.train.matmul_precision in PRODUCTS else []
+            told += ["Trained on images of the test split."] if config.data.split is Split.test else []
             shown = drawable(part.results)
             for name, drawing in experiment.figures(shown).items():
                 caption, notes = " ".join([drawing.caption, *told]), [*drawing.notes, sizes]

@@ -14,10 +14,11 @@ from nc_runner.config.compose import check_scale, composed
 from nc_runner.config.keys import overridden_keys, to_config
 from nc_runner.config.schema import Config
 from nc_runner.config.stacks import make_stacks
-from nc_runner.config.trials import Trial, make_trials
+from nc_runner.config.trials import Trial
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Experiment
 from nc_runner.experiments.measures.held_out import with_held_out
+from nc_runner.run.there import there
 from nc_runner.run.workers import worker_count
 
 
@@ -29,12 +30,13 @@ class Plan:
         config: of the whole run.
         overrides: the command line's words, ``key=value``, from which the config was composed.
         experiment: what is measured, drawn and claimed.
-        trials: every point of the grid with every seed.
+        trials: every point of the grid with every seed, whose data are there.
         stacks: the trials that train together, by the id of the first of them.
         device: where they train.
         jobs: processes that train them.
         data: the SHA-256 of each data set, by its keys on one line.
         left_out: files or rows of image sets that are no part of them, each with the reason.
+        absent: of each data set of the grid that is not there, why.
     """
 
     config: Config
@@ -46,12 +48,13 @@ class Plan:
     jobs: int
     data: dict[str, str]
     left_out: list[str]
+    absent: list[str]
 
     def stacks_at(self, scale: str) -> dict[str, list[Trial]]:
         """The stacks of the same command at another scale."""
         words = [word for word in self.overrides if not word.startswith("scale=")]
         config = to_config(composed([*words, f"scale={scale}"]))
-        return stacks_by_name(make_trials(config, overridden_keys(words), data.checksum), self.device.type)
+        return stacks_by_name(there(config, overridden_keys(words)).trials, self.device.type)
 
 
 def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
@@ -70,7 +73,7 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
     if device.type == "cpu" and config.train.matmul_precision is not MatmulPrecision.highest:
         precision = config.train.matmul_precision.name
         raise UserError(f"train.matmul_precision={precision}: is for GPUs; allowed on a CPU is highest.")
-    trials = make_trials(config, overridden_keys(overrides), data.checksum)
+    trials, absent = there(config, overridden_keys(overrides))
     if experiment.check:
         for trial in trials:
             experiment.check(trial.config)
@@ -79,7 +82,7 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
     stacks = stacks_by_name(trials, device.type)
     jobs = worker_count(config.jobs, len(stacks), device)
     left_out = list(dict.fromkeys(item for trial in trials for item in data.left_out(trial.config.data)))
-    return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums, left_out)
+    return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums, left_out, absent)
 
 
 def stacks_by_name(trials: Sequence[Trial], device: str) -> dict[str, list[Trial]]:

@@ -40,6 +40,8 @@ def announce(plan: Plan, costs: dict[str, Cost], console: Console, *, resumed: b
     count = f"{len(plan.trials)} trial{'s' * (len(plan.trials) > 1)}"
     what = f"{plan.config.experiment}: {count}, scale={plan.config.scale.name}"
     console.print(f"{what}, on {where}: about {duration(seconds)}{left}{parts}")
+    for reason in plan.absent:
+        console.print(f"Without {reason}", soft_wrap=True, markup=False)
     if plan.left_out:
         console.print(f"Left out of the data: {len(plan.left_out)}, the first {plan.left_out[0]}.", soft_wrap=True)
     if seconds > LONG_SECONDS and (fitting := fitting_scale(plan)):

@@ -148,6 +148,8 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests, t
     before = {name: folder.steps_done(name) for name in stacks}
     ahead = {name: cost.after(before[name]) for name, cost in costs.items()}
     announce(plan, ahead, console, resumed=any(before.values()))
+    for item in plan.absent:
+        log.warning("without %s", item)
     for item in plan.left_out:
         log.warning("left out: %s", item)
 

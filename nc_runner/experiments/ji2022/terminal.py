@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from nc_runner.config.choices import Split
 from nc_runner.experiments.base import Need, Results
 from nc_runner.experiments.ji2022.laws import fitted_slope
 
-CELL = ["model.name", "data.name"]
+CELL = ["model.name", "set"]
 FEWEST = 8  # probes of a terminal phase that is judged [choice]
 LONGEST_START = 0.5  # of the epochs: a terminal phase that begins later is too short to judge [choice]
 FACTOR = 0.9  # of its first quarter, at most, is what is left in the last of a measure that falls [choice]
@@ -22,7 +23,9 @@ EARLIEST = 1.0
 
 
 def by_time(results: Results) -> pd.DataFrame:
-    """One row a trial that did not diverge and a probe, in the run's order, with both clocks and ``terminal``.
+    """One row a trial that did not diverge and a probe, in the run's order, with both clocks, ``set`` and ``terminal``.
+
+    ``set`` is the data set's name, and its split where that is not the training split.
 
     The terminal phase begins at the first probe at which the training accuracy, in eval mode, is at least
     ``train.target_accuracy`` (Papyan, Han & Donoho, 2020, but for the sample in a thousand that is forgiven).
@@ -35,7 +38,9 @@ def by_time(results: Results) -> pd.DataFrame:
     perfect = table[table["accuracy"] >= results.config.train.target_accuracy]
     start = table["trial"].map(perfect.groupby("trial")["epoch"].min()).astype("float64")
     clocks = {"log_epoch": np.log(table["epoch"]), "log_t": np.log(flow_time(results, table))}
-    return table.assign(**clocks, terminal=table["epoch"] >= start)
+    split = table.get("data.split", pd.Series(results.config.data.split.name, table.index))
+    sets = table["data.name"].where(split == "train", table["data.name"] + f" {Split.test.name}")
+    return table.assign(**clocks, set=sets, terminal=table["epoch"] >= start)
 
 
 def flow_time(results: Results, table: pd.DataFrame) -> pd.Series[float]:

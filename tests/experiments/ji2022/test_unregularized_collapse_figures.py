@@ -37,6 +37,30 @@ def test_whatever_was_measured_is_drawn_over_a_short_caption(changes: dict[str, 
         assert said == ["no probe from epoch 2 on"]
 
 
+def test_all_cells_of_the_paper_are_named_and_those_without_images_say_so() -> None:
+    sets = [("mnist", "train"), ("cifar10", "train"), ("kmnist", "test")]
+    of = results(cells=[(model, *data) for model in ("resnet18", "vgg13") for data in sets])
+    drawings = figures(of)
+    for model, figure in (("ResNet18", "Figure 1"), ("VGG13", "Figure 4")):
+        drawing = drawings[f"panels_{model.lower()}"]
+        axes = np.array(drawing.figure.axes).reshape(4, 4)
+        names = [ax.get_ylabel().splitlines()[0] for ax in axes[:, 0]]
+        assert names == [f"{model}, {data}" for data in ("MNIST", "CIFAR-10", "KMNIST test", "FashionMNIST")]
+        assert axes[0, 0].get_ylabel().splitlines()[1] == f"(the paper's {figure})"
+        assert [[text.get_text() for text in ax.texts] for ax in axes[3]] == [["no images"]] * 4
+        assert not any(ax.texts for ax in axes[:3].flat)
+        assert all(len(ax.lines) for ax in axes[2])
+        assert all(ax.get_legend() for ax in axes[3])
+        assert drawing.caption.endswith("FashionMNIST: the images are not there.")
+        assert "KMNIST test: trained on the images of its test split." in drawing.notes
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+    assert drawings["panels_vgg13"].figure.axes[8].get_ylabel().splitlines()[1] == "(the paper's Figure 5)"
+    one = figures(of.only(of.trials["data.name"] == "kmnist"))["panels_vgg13"]  # chosen, so nothing lacks
+    assert len(one.figure.axes) == 4
+    assert "not there" not in one.caption
+    plt.close("all")
+
+
 def test_panels_are_the_measures_over_epochs_and_guides_powers_of_log_t() -> None:
     of = results(seeds=2)
     ax = figures(of)["panels_vgg13"].figure.axes[3]
@@ -61,7 +85,7 @@ def test_markers_are_the_mean_slopes_of_each_cell_against_either_clock() -> None
         expected = [
             np.mean(slopes(table[(table["model.name"] == model) & (table["data.name"] == data)], metric, clock))
             for metric in (STATEMENTS[curve][1] for curve in CURVES)
-            for model, data in CELLS
+            for model, data, _ in CELLS
         ]
         np.testing.assert_allclose(drawn, expected)
         assert drawn[-1] > -0.5 > drawn[-2]  # the last cell's self-duality falls more slowly

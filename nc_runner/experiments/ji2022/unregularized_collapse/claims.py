@@ -21,7 +21,14 @@ WHICH = {
 
 # The paper states neither these nor the epochs; step size, momentum and batches are recalled and unconfirmed.
 _OURS = ("seeds", "train.epochs", "train.learning_rate", "train.momentum", "train.batch_size")
-_TERMINAL = (interpolates, terminal_phase, time_enough, plain_sgd, seeds(3), at_paper_sizes(*_OURS, *CELL))
+_TERMINAL = (
+    interpolates,
+    terminal_phase,
+    time_enough,
+    plain_sgd,
+    seeds(3),
+    at_paper_sizes(*_OURS, "model.name", "data.name"),
+)
 _SOURCE = "Figures 1, 3 and 4, and 5 on KMNIST"
 
 FALLS = {

@@ -26,6 +26,7 @@ NAMES: dict[object, str] = {
     "mnist": "MNIST", "fashion_mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR-10",
     "resnet18": "ResNet18", "resnet20": "ResNet20", "vgg13": "VGG13",
 }  # fmt: skip
+TEST = " test"  # at the end of a set's name where its test split was trained on
 OF_THE_PAPER = {
     ("resnet18", "mnist"): "Figure 1", ("resnet18", "cifar10"): "Figure 1", ("vgg13", "cifar10"): "Figure 3",
     ("vgg13", "mnist"): "Figure 4", ("vgg13", "kmnist"): "Figure 5",
@@ -51,7 +52,8 @@ def figures(results: Results) -> dict[str, Drawing]:
 def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
     """The paper's four panels of one network, a row a data set."""
     table = table[table["model.name"] == model]
-    sets = list(table["data.name"].unique())
+    absent = absent_sets(results)
+    sets = [*table["set"].unique(), *absent]
     table = table[table["epoch"] >= EPOCHS[0]]
     height = 2.1 * len(sets) + 0.8
     figure, axes = plt.subplots(
@@ -60,25 +62,26 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
     )  # fmt: skip
     under = ScaledTranslation(0, -0.42, figure.dpi_scale_trans)  # the axis' labels, in inches
     for row, data in zip(axes, sets, strict=True):
-        rows = table[table["data.name"] == data]
+        rows = table[table["set"] == data]
         for ax, (_, ylabel, curves) in zip(row, PANELS, strict=True):
             epoch_axis(ax, rows)
             for metric, label, colour, line in curves:
                 band(ax, rows, metric, colour, line, label, clock="log_epoch")
-            say_if_empty(ax, f"no probe from epoch {EPOCHS[0]} on")
+            say_if_empty(ax, "no images" if data in absent else f"no probe from epoch {EPOCHS[0]} on")
             guides(ax, rows, [metric for metric, *_ in curves])
             ax.set(ylabel=ylabel, yscale="log")
             low, high = ax.get_ylim()
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
             ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
             ax.yaxis.set_minor_formatter(NullFormatter())
-        beside = OF_THE_PAPER.get((model, data))
-        words = f"{NAMES.get(model, model)}, {NAMES.get(data, data)}" + (f"\n(the paper's {beside})" if beside else "")
+        beside = OF_THE_PAPER.get((model, data.removesuffix(TEST)))
+        words = f"{NAMES.get(model, model)}, {set_name(data)}" + (f"\n(the paper's {beside})" if beside else "")
         row[0].set_ylabel(f"{words}\n{row[0].get_ylabel()}")
-    for top, bottom, (title, *_) in zip(axes[0], axes[-1], PANELS, strict=True):
-        top.set_title(title)
+    for column, (title, *_) in zip(axes.T, PANELS, strict=True):
+        bottom = column[-1]
+        column[0].set_title(title)
         bottom.set_xlabel("epoch (log log scale)")
-        if drawn := bottom.get_legend_handles_labels()[0]:
+        if drawn := next((found for ax in column if (found := ax.get_legend_handles_labels()[0])), None):
             place = bottom.transAxes + under
             bottom.legend(handles=drawn, loc="upper center", bbox_to_anchor=(0.5, 0), bbox_transform=place)
     if table["terminal"].any():
@@ -88,9 +91,10 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
     return Drawing(
         figure,
         f"Four measures of neural collapse in {NAMES.get(model, model)} over training (training set, eval mode). "
-        f"{over(table['seed'].nunique(), 'seed')}.",
+        f"{over(table['seed'].nunique(), 'seed')}.{told(absent)}",
         [
             *settings(results),
+            *(f"{name}: trained on the images of its test split." for name in map(set_name, sets) if TEST in name),
             f"Shaded: terminal phase, from the first probe with training accuracy ≥ {perfect:.1%}; of several seeds, "
             "from the last one's.",
             "The horizontal axis is log log epoch, labelled by epochs.",
@@ -101,6 +105,28 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
             f"{PREDICTED} SGD without weight decay never moves w̄, whatever the network (our derivation).",
         ],
     )
+
+
+def absent_sets(results: Results) -> list[str]:
+    """The data sets of the grid of which there is no trial; none where the trials are of one, which was then chosen."""
+    there = results.trials["data.name"].unique()
+    return (
+        [name for name in dict.fromkeys(results.grid.get("data.name", [])) if name not in there]
+        if len(there) > 1
+        else []
+    )
+
+
+def told(absent: list[str]) -> str:
+    """A sentence on the rows that are empty."""
+    names = " and ".join(map(set_name, absent))
+    return f" {names}: the images are not there." if absent else ""
+
+
+def set_name(name: str) -> str:
+    """A data set as a person writes it, with its split where that is not the training split."""
+    known = name.removesuffix(TEST)
+    return f"{NAMES.get(known, known)}{' test' if known != name else ''}"
 
 
 def settings(results: Results) -> list[str]:
@@ -148,7 +174,7 @@ def guides(ax: Axes, rows: pd.DataFrame, metrics: list[str]) -> None:
 def slopes_figure(results: Results, table: pd.DataFrame) -> Drawing:
     """Slopes of the six curves against either clock, a mark a network and data set."""
     cells = list(table.groupby(CELL, sort=False))
-    models, sets = list(table["model.name"].unique()), list(table["data.name"].unique())
+    models, sets = list(table["model.name"].unique()), list(table["set"].unique())
     colours = dict(zip(sets, [BLUE, RED, GREEN, PURPLE, YELLOW, GREY], strict=False))
     markers = dict(zip(models, "os^D", strict=False))
     figure, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True, gridspec_kw={"wspace": 0.08})
@@ -170,7 +196,7 @@ def slopes_figure(results: Results, table: pd.DataFrame) -> Drawing:
     axes[0].invert_yaxis()
     handles = [
         Line2D([], [], color=colours[d], marker=markers[m], linestyle="none",
-               label=f"{NAMES.get(m, str(m))}, {NAMES.get(d, str(d))}")
+               label=f"{NAMES.get(m, str(m))}, {set_name(str(d))}")
         for (m, d), _ in cells
     ]  # fmt: skip
     if handles:
