@@ -32,6 +32,8 @@ ROWS = (
     "linear_head_depth_resnet data=mnist scale=cpu",
     "nonlinear_depth scale=cpu",
     "linear_head_mlp scale=cpu",
+    "wide_first_layer",
+    "bounded_conditioning",
 )
 
 

@@ -32,7 +32,7 @@ def as_torch(network: MLP, trial: int) -> nn.Sequential:
             linear_head = i > network.depth - config.linear_layers
             parts.append(nn.Identity() if linear_head else ACTIVATIONS[config.activation]())
             if config.norm is not Norm.none and i in (config.norm_on or range(1, network.depth)):
-                affine, out = config.norm is not Norm.plain, config.width
+                affine, out = config.norm is not Norm.plain, network.params[f"{i}.weight"].shape[1]
                 if config.norm is Norm.layer:
                     parts.append(nn.LayerNorm(out, config.batch_norm_eps, dtype=dtype))
                 else:

@@ -64,6 +64,11 @@ def check_images(config: Config) -> None:
 def check_head(config: Config) -> None:
     """Refuse what does not go with several linear layers at the end, and with convolutional networks."""
     model = config.model
+    if model.first_width is not None and (model.name is not ModelName.mlp or model.depth < 2):
+        found = "" if model.name is ModelName.mlp else f", not of model.name={model.name.name}"
+        raise UserError(
+            f"model.first_width={model.first_width}: is of an mlp of two layers or more{found}; allowed is null."
+        )
     if model.linear_layers > 1:
         if model.name is ModelName.residual_mlp or model.name not in NETWORKS:
             raise UserError(

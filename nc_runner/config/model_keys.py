@@ -20,6 +20,7 @@ class ModelConfig:
         6, "number of linear layers, the output layer included; of convolutional networks, of the head", low=1
     )
     width: int = key(200, "width of every hidden layer, of a head's too; dimension of free features", low=1)
+    first_width: int | None = key(None, "width of the first hidden layer of mlp; null: that of the others", low=1)
     linear_layers: int = key(
         1, "how many of the last layers of mlp and of heads have no activation between them; 1: the output layer", low=1
     )

@@ -88,7 +88,9 @@ WITHOUT_EFFECT_AT = {
     "data.label_noise": 0.0,
     "data.imbalance": 1.0,
     "data.imbalance_shape": "long_tail",
+    "data.split": "train",
     "model.norm_on": None,
+    "model.first_width": None,
     "model.dropout": 0.0,
 }
 

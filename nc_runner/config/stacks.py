@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from nc_runner.config.choices import CONVOLUTIONAL, Method, ModelName, Norm, Precision
 from nc_runner.config.schema import Config
@@ -75,11 +76,13 @@ def cpu_stack_size(config: Config) -> int:
     data, model = config.data, config.model
     if model.name in CONVOLUTIONAL:
         return max(1, CPU_STACK_CONVOLUTION_CHANNELS // model.channels)
+    first = model.first_width or model.width
     is_network = model.name in (ModelName.mlp, ModelName.residual_mlp)
     if not is_network or model.norm is not Norm.none or (config.train.batch_size or data.samples) < data.samples:
-        return max(1, CPU_STACK_CHANNELS // model.width)
-    weights = model.width * (data.dim + max(0, model.depth - 2) * model.width + data.classes)
-    activations = data.samples * model.width * (model.depth + 1)
+        return max(1, CPU_STACK_CHANNELS // max(model.width, first))
+    hidden = [first, *[model.width] * (model.depth - 2)] if model.depth > 1 else []
+    weights = sum(a * b for a, b in pairwise([data.dim, *hidden, data.classes]))
+    activations = data.samples * (first + model.width * model.depth)
     size = 8 if config.train.precision is Precision.float64 else 4
     trial_bytes = size * (activations + 3 * weights)  # the weights, their gradients and their momenta
     return min(CPU_STACK_TRIALS, max(1, CPU_STACK_BYTES // trial_bytes))

@@ -72,6 +72,8 @@ class MLP:
             i: ACTIVATIONS[config.activation] if i < self.linear_from else NONE for i in range(1, config.depth + 1)
         }
         widths = [inputs] + [config.width] * (config.depth - 1) + [outputs]
+        if config.first_width is not None:
+            widths[1] = config.first_width
         shapes: dict[str, tuple[int, ...]] = {}
         statistics: dict[str, tuple[int, ...]] = {}
         hidden = range(1, config.depth)

@@ -14,7 +14,7 @@ from .layer_peeled import LayerPeeledOptimum, layer_peeled_optimum
 from .linear_head import LinearHeadBounds, linear_head_bounds, sharper_linear_head_bounds
 from .mean_direction import mean_direction_norm_bound
 from .near_optimal import NearOptimalBounds, near_optimal_bounds
-from .ntk import linear_head_ntk_bound
+from .ntk import linear_head_condition_bound, linear_head_ntk_bound
 from .resnet import ResNetOptimum, resnet_singular_values
 from .resnet_first_layer import ResNetFirstLayerOptimum, resnet_first_layer_singular_values
 from .sharper_near_optimal import SharperNearOptimalBounds, sharper_near_optimal_bounds
@@ -41,6 +41,7 @@ __all__ = [
     "imbalance_step",
     "layer_peeled_optimum",
     "linear_head_bounds",
+    "linear_head_condition_bound",
     "linear_head_ntk_bound",
     "mean_direction_norm_bound",
     "min_cross_entropy",

@@ -61,7 +61,7 @@ def fused_step(training: Stack) -> Callable[[Tensor], None] | None:
 
 def known(config: Config) -> bool:
     """Whether the kernels know all that a step of this config does: plain SGD, activations that are linear by parts,
-    BatchNorm everywhere or no norm."""
+    BatchNorm everywhere or no norm, one width."""
     model, train = config.model, config.train
     return (
         train.optimizer in (Optimizer.sgd, Optimizer.gd)
@@ -70,6 +70,7 @@ def known(config: Config) -> bool:
         and model.activation in (Activation.relu, Activation.leaky_relu, Activation.linear)
         and (model.norm is Norm.none or model.norm in BATCH_NORMS)
         and model.norm_on is None
+        and model.first_width is None
         and not model.dropout
     )
 

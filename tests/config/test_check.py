@@ -116,6 +116,7 @@ def test_seeds_as_a_count_or_a_list() -> None:
 
 
 IMAGES = {"data.name": "digits", "data.classes": 10, "data.samples": 1797}
+KMNIST = {"data.name": "kmnist", "data.classes": 10, "data.samples": 10_000, "data.split": "test"}
 
 
 @pytest.mark.parametrize(
@@ -148,6 +149,15 @@ IMAGES = {"data.name": "digits", "data.classes": 10, "data.samples": 1797}
         (IMAGES | {"data.test": True}, r"data\.test=true: data\.name=digits has no test split"),
         ({"data.test": True, "data.name": "balanced"}, r"data\.test=true: the labels of data\.name=balanced"),
         ({"data.test": True, "train.method": "none"}, r"data\.test=true: train\.method=none trains nothing"),
+        ({"data.split": "test"}, r"^data\.split=test: data\.name=teacher has no splits; allowed is train"),
+        (IMAGES | {"data.split": "test"}, r"^data\.split=test: data\.name=digits has no splits; allowed is train"),
+        (KMNIST | {"data.test": True}, r"^data\.test=true: data\.split=test trains on the images that .*is false"),
+        ({"model.first_width": 0}, r"model\.first_width=0: .*at least 1"),
+        ({"model.first_width": 9, "model.depth": 1}, r"^model\.first_width=9: is of an mlp of two layers or more; all"),
+        (
+            {"model.first_width": 9, "model.name": "residual_mlp", "model.norm": "none"},
+            r"^model\.first_width=9: .* not of model\.name=residual_mlp; allowed is null",
+        ),
     ],
 )
 def test_what_does_not_go_with_a_training_a_network_or_data(words: dict[str, Any], sentence: str) -> None:
@@ -166,6 +176,8 @@ def test_what_does_not_go_with_a_training_a_network_or_data(words: dict[str, Any
         {"model.norm": "layer", "model.norm_on": [1, 5], "model.dropout": 0.5, "train.batch_size": 1},
         {"data.name": "balanced", "data.samples": 101, "data.imbalance": 3.0},
         IMAGES | {"data.per_class": 50, "data.imbalance": 10.0, "data.test": True, "data.label_noise": 0.1},
+        KMNIST,
+        {"model.first_width": 9, "model.depth": 2},
     ],
     ids=str,
 )

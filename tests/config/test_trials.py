@@ -151,7 +151,7 @@ def test_trials_of_two_seeds_are_two(small: Config) -> None:
 YOUNGER = {
     "train.optimizer": "adam", "train.schedule": "cosine", "train.lr_warmup": 0.1, "train.label_smoothing": 0.1,
     "train.gradient_clip": 1.0, "data.label_noise": 0.1, "data.imbalance": 2.0, "model.norm_on": [1],
-    "model.dropout": 0.1,
+    "model.dropout": 0.1, "model.first_width": 3,
 }  # fmt: skip
 
 

@@ -92,6 +92,17 @@ def test_batch_statistics_leave_the_running_ones_alone_and_normalise_the_data() 
     torch.testing.assert_close(h.mean(1), torch.zeros(1, 5, dtype=torch.float64))
 
 
+def test_the_first_layer_may_have_a_width_of_its_own() -> None:
+    network = MLP(ModelConfig(depth=4, width=6, first_width=9, bias=False), 5, 3, [0], device=CPU)
+    weights = [tuple(network.params[f"{i}.weight"].shape[1:]) for i in range(1, 5)]
+    assert weights == [(9, 5), (6, 9), (6, 6), (3, 6)]
+    assert network.params["1.gamma"].shape == (1, 9)
+    reference = as_torch(network, 0).eval()
+    x = torch.randn(7, 5)
+    *_, (_, logits) = network.features(x)
+    torch.testing.assert_close(logits[0], reference(x))
+
+
 def test_a_trial_starts_alike_alone_and_in_any_stack() -> None:
     config = ModelConfig(depth=3, width=6)
     stack = MLP(config, 5, 4, [7, 3, 7], device=CPU)

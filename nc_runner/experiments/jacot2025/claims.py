@@ -11,11 +11,23 @@ from nc_runner.experiments.jacot2025 import seeds
 from nc_runner.experiments.jacot2025.bounds import bounds_hold
 from nc_runner.experiments.jacot2025.conditions import enough_fit, fit, paper_sizes
 from nc_runner.experiments.jacot2025.imbalance import fits
-from nc_runner.experiments.jacot2025.layers import NC1, NC2, final_layers, head_line, nonlinear_layers
+from nc_runner.experiments.jacot2025.layers import (
+    COSINE,
+    NC1,
+    NC2,
+    NC3,
+    final_layers,
+    head_line,
+    largest_cosine,
+    nonlinear_layers,
+    with_columns,
+)
 from nc_runner.experiments.needs import decay_times, interpolates, plain_network
 
 SPREAD = 2.0  # [choice] largest over least NC1 of the linear layers that hardly depends on the layer
 LINE_R2, LINE_SLOPE = 0.95, 0.15  # [choice] of log NC2 against the layer, and how far its slope may be off
+ORTHOGONAL = 0.1  # [choice] mean |cos| of class means that are orthogonal
+ALIGNED = 0.95  # [choice] mean cosine of rows of the weight with class means that are aligned
 LAYERS = 3  # linear layers at the least through which a line can be off
 
 _FIGURES = "Figures 1 and 4"
@@ -57,6 +69,22 @@ NC2_LOG_LINEAR = Statement(
     (interpolates, plain_network, decay_times()),
     Kind.derived,
 )
+MEANS_ORTHOGONAL = Statement(
+    "class_means_orthogonal",
+    "class means of the last hidden layer are orthogonal",
+    "The class means of the layer before the last are orthogonal.",
+    "abstract, and the Gram matrices of Figures 1 and 4",
+    f"the mean |cos| over pairs of uncentred class means is at most {ORTHOGONAL:g} [choice] in every run, last epoch",
+    _CONVERGED,
+)
+MEANS_ALIGNED = Statement(
+    "class_means_aligned",
+    "NC3: class means align with the last weight's rows",
+    "The rows of the last weight align with the class means of the layer before it.",
+    "abstract, and the definition of NC3; no panel shows it",
+    f"the mean cosine of row and class mean is at least {ALIGNED:g} [choice] in every run, last epoch",
+    _CONVERGED,
+)
 
 
 def claims(results: Results) -> list[Claim]:
@@ -70,6 +98,8 @@ def claims(results: Results) -> list[Claim]:
         *bounds_hold(results),
         nc1_hardly_varies(of, enough),
         nc2_log_linear(of),
+        means_orthogonal(of, enough),
+        means_aligned(of, enough),
     ]
 
 
@@ -141,3 +171,24 @@ def nc2_log_linear(of: Results) -> Claim:
         f"R^2 {r2.min():.3f} and more, slope {slope.min():.3g} to {slope.max():.3g} of that predicted, {len(r2)} runs",
         f"{slope.mean():.3g} of the slope",
     )
+
+
+def means_orthogonal(of: Results, enough: Need) -> Claim:
+    """The mean |cos| of the class means of the last hidden layer, and what their condition number allows."""
+    table = final_layers(of, COSINE, NC2)
+    last = table[table["layer"] == table.groupby("id")["layer"].transform("max") - 1]
+    if last[COSINE].isna().all():
+        return MEANS_ORTHOGONAL.judged(of, None, "not measured", needs=[enough])
+    most, allowed = last[COSINE].max(skipna=False), largest_cosine(last[NC2]).max()
+    measured = f"at most {most:.3g}; NC2 would allow a pair {allowed:.3g}; {len(last)} runs"
+    return MEANS_ORTHOGONAL.judged(of, bool(most <= ORTHOGONAL), measured, f"|cos| {most:.2g}", [enough])
+
+
+def means_aligned(of: Results, enough: Need) -> Claim:
+    """NC3 of the last layer."""
+    values = with_columns(of.final(), NC3)[NC3]
+    if values.isna().all():
+        return MEANS_ALIGNED.judged(of, None, "not measured", needs=[enough])
+    least = values.min(skipna=False)
+    measured = f"{least:.4f} or more, {len(values)} runs"
+    return MEANS_ALIGNED.judged(of, bool(least >= ALIGNED), measured, f"{least:.3f} or more", [enough])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
+
 from nc_runner.experiments.base import Need, Results
 from nc_runner.experiments.jacot2025.imbalance import one_clock
-from nc_runner.experiments.needs import at_paper_sizes
+from nc_runner.experiments.jacot2025.layers import column
+from nc_runner.experiments.needs import at_paper_sizes, plain_sgd
 
 SEEDS = 3  # [choice] the least from which a trend is told from noise; the paper has 5
 
@@ -31,3 +35,19 @@ def one_schedule(results: Results) -> Need:
     """All trials have as many steps an epoch and drop their step sizes together, as the predictions assume."""
     one = one_clock(results)
     return Need("one schedule", "as many steps an epoch in every trial", "one" if one else "several", one)
+
+
+def gradient_descent(results: Results) -> Need:
+    """Trained by gradient descent on all samples at once; with momentum, which :func:`plain_sgd` allows, it says so."""
+    train, trials = results.config.train, results.trials
+    batch = column(trials, "train.batch_size", train.batch_size).astype(float)
+    full = batch.isna() | (batch >= column(trials, "data.samples", results.config.data.samples))
+    plain, momentum = plain_sgd(results), column(trials, "train.momentum", train.momentum)
+    found = f"{full.sum()} of {len(full)} trials, momentum up to {momentum.max():g}"
+    required = f"train.batch_size=null in every trial, {plain.required}"
+    return Need("gradient descent", required, found if plain.met else plain.found, bool(full.all()) and plain.met)
+
+
+def relative_error(table: pd.DataFrame) -> pd.Series:
+    """||Z_L - Y||_F / sqrt(N) of rows with a ``loss``, (1/2N) ||Z_L - Y||_F^2."""
+    return np.sqrt(2 * table["loss"])

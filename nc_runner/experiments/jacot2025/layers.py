@@ -11,6 +11,7 @@ from nc_runner.experiments.jacot2025.head import backbone_layers
 
 NC1, NC2 = "within_between_trace_ratio", "class_mean_condition_number"
 BALANCE, NEGATIVITY = "balancedness", "negativity"
+NC3, COSINE = "self_duality_cosine", "class_mean_absolute_cosine"
 
 
 def column(table: pd.DataFrame, key: str, fixed: object) -> pd.Series:
@@ -38,6 +39,15 @@ def nonlinear_layers(table: pd.DataFrame, config: Config) -> pd.Series:
     """L1 of each row's network: the layers of its head that an activation follows."""
     depth = column(table, "model.depth", config.model.depth)
     return depth - linear_layers(table, config) - backbone_layers(config)
+
+
+def largest_cosine(condition_number: pd.Series) -> pd.Series:
+    """What |cos| of two class means is at most, their matrix having this condition number k: (k^2-1)/(k^2+1).
+
+    Wielandt's inequality: they are the images of orthogonal unit vectors [derived].
+    """
+    square = condition_number**2
+    return (square - 1) / (square + 1)
 
 
 def whole_condition_number(results: Results) -> pd.Series:

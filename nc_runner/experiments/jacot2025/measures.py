@@ -37,12 +37,21 @@ def measure(network: Network | None, x: Tensor, y: Tensor, config: Config, *, gr
 
 
 def layers(head: Head, y: Tensor) -> Iterator[Measurement]:
-    """NC1 and NC2 of Z_0 to Z_L, negativity of the pre-activations of layers 1 to L."""
+    """NC1, NC2 and orthogonality of Z_0 to Z_L, negativity of the pre-activations of layers 1 to L."""
     for layer, z in enumerate(head.outputs):
         yield layer, "within_between_trace_ratio", metrics.within_between_trace_ratio(z, y)
         yield layer, "class_mean_condition_number", metrics.class_mean_condition_number(z, y, centred=False)
+        yield layer, "class_mean_absolute_cosine", mean_absolute_cosine(metrics.class_means(z, y))
     for layer, weight in enumerate(head.weights, 1):
         yield layer, "negativity", metrics.negativity(head.outputs[layer - 1] @ weight.mT)
+
+
+def mean_absolute_cosine(vectors: Tensor) -> Tensor:
+    """Mean over pairs of vectors [T, K, D] of |cos|, in float64 [T]: 0 of orthogonal ones. NaN where one is zero."""
+    directions = vectors.double() / torch.linalg.vector_norm(vectors.double(), dim=-1, keepdim=True)
+    count = vectors.shape[-2]
+    cosines = (directions @ directions.mT).abs()
+    return (cosines.sum((-2, -1)) - cosines.diagonal(dim1=-2, dim2=-1).sum(-1)) / (count * (count - 1))
 
 
 def pairs(head: Head) -> Iterator[Measurement]:

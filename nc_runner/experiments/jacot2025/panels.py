@@ -16,8 +16,8 @@ from nc_runner.experiments.jacot2025 import words
 from nc_runner.experiments.jacot2025.curves import logarithmic
 from nc_runner.experiments.jacot2025.head import head_depth
 from nc_runner.experiments.jacot2025.imbalance import with_predictions
-from nc_runner.experiments.jacot2025.layers import NC1, NC2, head_line
-from nc_runner.figures import BLUE
+from nc_runner.experiments.jacot2025.layers import COSINE, NC1, NC2, NC3, head_line, largest_cosine, with_columns
+from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.drawing import say
 from nc_runner.figures.series import plot_mean_std
 
@@ -127,3 +127,23 @@ def draw_condition(ax: Axes, results: Results) -> None:
     if not len(table):
         say(ax, "every run diverged")
     ax.set(title="NC2, last epoch", xlabel="layer", ylabel="condition number")
+
+
+def draw_geometry(ax: Axes, results: Results) -> None:
+    """How far the class means before the last layer are from orthogonal, and its weight from them, over training."""
+    logarithmic(ax)
+    layers = with_columns(results.by_layer(COSINE, NC2), COSINE, NC2)
+    layers = layers[(layers["status"] != "diverged") & (layers["layer"] == head_depth(results.config) - 1)]
+    whole = with_columns(results.by_epoch(), NC3)
+    whole = whole[whole["status"] != "diverged"]
+    whole = whole.assign(off=1 - whole[NC3])
+    if not (layers[COSINE].notna().any() or whole["off"].notna().any()):
+        say(ax, "not measured" if len(whole) else "every run diverged")
+    else:
+        plot_mean_std(ax, layers, "epoch", COSINE, color=BLUE, linewidth=1.3, label="|cos| of class means")
+        allowed = largest_cosine(layers[NC2]).groupby(layers["epoch"]).mean()
+        label = "its largest by NC2"
+        ax.plot(allowed.index.to_numpy(), allowed.to_numpy(), "--", color=BLUE, linewidth=1, label=label)
+        plot_mean_std(ax, whole, "epoch", "off", color=ORANGE, linewidth=1.3, label="1 − NC3")
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    ax.set(title="NC3, orthogonality", xlabel="epoch", ylabel="0: collapsed")

@@ -60,9 +60,11 @@ def setting(results: Results) -> list[str]:
     drops = " and ".join(f"{share:.0%}" for share in train.lr_milestones)
     falls = training.step_size(own, f" (times {train.lr_gamma:g} after {drops} of the epochs)" if drops else "")
     batches = f"batches of {span(of('train.batch_size'))}" if train.batch_size else "full batches"
+    first = of("model.first_width").dropna()
+    of_first = f", the first of width {span(first)}" if len(first) else ""
     return [
         f"Networks: {backbone(config)}{span(of('model.depth') - of('model.linear_layers'))} {activation} and "
-        f"{span(of('model.linear_layers'))} linear layers of width {span(of('model.width'))}, no biases.",
+        f"{span(of('model.linear_layers'))} linear layers of width {span(of('model.width'))}{of_first}, no biases.",
         f"Data: {config.data.name.name}, N = {span(of('data.samples'), ',')} samples of K = "
         f"{span(of('data.classes'))} classes{pixels}.",
         f"Training: {training.optimizer(own)} on half the squared distance from the one-hot labels, "

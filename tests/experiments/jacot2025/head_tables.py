@@ -38,7 +38,8 @@ def _recursion(steps: int, rate: float) -> list[float]:
 def results(
     *, rate: float = 1.0, nonlinear: float = 0.5, factor: float = 1.0, bound: float = 3.0, nc2_power: float = 1.0,
     nc2_rise: float = 0.0, nc1_growth: float = 1.0, resnet: bool = False, rising: float = 0.0, bent: float = 0.0,
-    printed: float = math.inf, drift: float = 0.0, wave: float = 0.0, words: tuple[str, ...] = (),
+    printed: float = math.inf, drift: float = 0.0, wave: float = 0.0, cosine: float = 0.05, aligned: float = 0.99,
+    words: tuple[str, ...] = (),
 ) -> Results:  # fmt: skip
     """Three runs of the head of Figure 4: layers 0 to 3 before the linear ones 4 to 7, c3 = 16.
 
@@ -54,6 +55,7 @@ def results(
         for epoch in epochs:
             rows += [[name, epoch, None, "loss", 0.3 * 0.9**epoch + 0.005], [name, epoch, None, "accuracy", 1.0]]
             rows += [[name, epoch, None, "linear_head_condition_number", 16.0**nc2_power]]
+            rows += [[name, epoch, None, "self_duality_cosine", aligned]]
             for layer in range(depth + 1):
                 linear = max(layer - first, 0)
                 nc2 = 16 ** ((depth - layer) / (depth - first)) * math.exp(bent * linear * (depth - first - linear))
@@ -62,6 +64,7 @@ def results(
                     * (nc1_growth**linear if layer >= first else 2.0 ** (first - layer)),
                     "class_mean_condition_number": nc2 * math.exp(nc2_rise * layer),
                     "negativity": 0.5,
+                    "class_mean_absolute_cosine": cosine if layer == depth - 1 else 0.5,
                 }
                 if 0 < layer < depth:
                     values["balancedness"] = values["imbalance"] = nonlinear * math.exp(drift * epoch)

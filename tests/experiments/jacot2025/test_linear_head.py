@@ -40,6 +40,8 @@ def test_all_hold_on_a_table_made_so() -> None:
         ("nc2_log_linear", {"nc2_power": 0.84}),
         ("nc2_improves nc2_improves_linear nc2_log_linear", {"nc2_rise": 1.0}),
         ("nc2_improves nc2_improves_linear nc2_log_linear", {"bent": 0.3}),
+        ("class_means_orthogonal", {"cosine": 0.101}),
+        ("class_means_aligned", {"aligned": 0.949}),
     ],
 )
 def test_each_can_fail_and_no_other_suffers(fail: str, changes: dict[str, float]) -> None:
@@ -53,7 +55,7 @@ def test_each_can_fail_and_no_other_suffers(fail: str, changes: dict[str, float]
     [
         {"rate": 1.09}, {"rate": 0.91}, {"wave": 0.3}, {"factor": 2.8}, {"factor": 0.36}, {"rising": 0.85},
         {"bound": 1.0}, {"printed": 1.0}, {"nc1_growth": 1.95 ** (1 / 3)}, {"nc2_power": 1.17}, {"nc2_power": 0.88},
-        {"nonlinear": 1e-5}, {"drift": 2e-4},
+        {"nonlinear": 1e-5}, {"drift": 2e-4}, {"cosine": 0.099}, {"aligned": 0.951},
     ],
 )  # fmt: skip
 def test_just_inside_a_limit_everything_holds(changes: dict[str, float]) -> None:
@@ -88,7 +90,11 @@ def test_bounds_are_judged_to_the_rounding_of_float32_and_no_further() -> None:
     ("words", "undecided"),
     [
         (("train.weight_decay=1e-6",), "everything that was trained"),
-        (("data.per_class=1000",), "nc2_improves nc2_improves_linear nonlinear_plateau_higher nc1_hardly_varies"),
+        (
+            ("data.per_class=1000",),
+            "nc2_improves nc2_improves_linear nonlinear_plateau_higher nc1_hardly_varies class_means_orthogonal "
+            "class_means_aligned",
+        ),
         (("train.momentum=0.91",), ""),  # the paper does not state it
     ],
 )
@@ -106,7 +112,25 @@ def test_two_seeds_do_not_tell_a_trend() -> None:
     table = results(printed=2.0)
     of = verdicts(table.only(table.trials["id"] != "c"))
     undecided = {name for name, verdict in of.items() if verdict is Verdict.undecided}
-    assert undecided == {"nc2_improves", "nc2_improves_linear", "nonlinear_plateau_higher", "nc1_hardly_varies"}
+    assert undecided == {
+        "nc2_improves", "nc2_improves_linear", "nonlinear_plateau_higher", "nc1_hardly_varies",
+        "class_means_orthogonal", "class_means_aligned",
+    }  # fmt: skip
+
+
+def test_one_run_that_is_not_orthogonal_or_not_aligned_counts_and_what_was_not_measured_does_not() -> None:
+    for metric, bad, layer, claim in (
+        ("class_mean_absolute_cosine", 0.2, "layer == 6", "class_means_orthogonal"),
+        ("self_duality_cosine", 0.5, "layer.isna()", "class_means_aligned"),
+    ):
+        table = results(printed=2.0)
+        of = verdicts(with_value(table, metric, bad, f"{layer} and trial == 'b' and epoch == 10000"))
+        assert of.pop(claim) is Verdict.not_reproduced
+        assert set(of.values()) == {Verdict.reproduced}
+        before = verdicts(with_value(table, metric, bad, f"{layer} and epoch < 10000"))
+        assert set(before.values()) == {Verdict.reproduced}
+        old = Results(table.config, table.trials, table.metrics[table.metrics["metric"] != metric])
+        assert {name for name, verdict in verdicts(old).items() if verdict is Verdict.undecided} == {claim}
 
 
 def test_without_probes_nothing_is_decided() -> None:

@@ -62,6 +62,15 @@ def test_predictions_and_bounds_are_drawn_over_what_they_are_of() -> None:
     np.testing.assert_allclose(balanced, [[layer, 16 ** ((7 - layer) / 4)] for layer in range(4, 8)])
 
 
+@pytest.mark.parametrize("resnet", [False, True])
+def test_the_last_panel_is_the_geometry_of_the_last_class_means(resnet: bool) -> None:
+    panel = lines(drawn(results(resnet=resnet), resnet=resnet), 8 if resnet else 9)
+    nc2 = 16 ** (1 / 3 if resnet else 1 / 4)
+    np.testing.assert_allclose(panel["|cos| of class means"][:, 1], 0.05)
+    np.testing.assert_allclose(panel["its largest by NC2"][:, 1], (nc2**2 - 1) / (nc2**2 + 1))
+    np.testing.assert_allclose(panel["1 − NC3"][:, 1], 0.01)
+
+
 def test_gram_matrices_are_over_their_largest_entry() -> None:
     table = with_value(results(), "gram_0_1", -0.5, "layer == 4")
     matrices = [np.array(ax.images[0].get_array()) for ax in drawn(table).figure.axes[4:8]]

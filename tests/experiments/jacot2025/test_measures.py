@@ -14,6 +14,7 @@ from nc_runner.data import load
 from nc_runner.errors import UserError
 from nc_runner.experiments.jacot2025 import measures
 from nc_runner.experiments.jacot2025.head import check, head_of
+from nc_runner.experiments.jacot2025.layers import largest_cosine
 from nc_runner.models import build
 from nc_runner.rng import generator
 from nc_runner.theory import imbalance_decay
@@ -70,6 +71,22 @@ def test_layers_are_counted_from_the_output_of_the_mlp_s_second_layer():
     torch.testing.assert_close(values[None, "last_weight_condition_number"][1], last[0] / last[-1])
     expected = (one_hot(y, 3) - z[-1]).square().sum() / 120
     torch.testing.assert_close(values[None, "loss"][1], expected)
+
+
+def test_cosines_of_class_means_are_at_most_what_their_condition_number_allows():
+    *_, y, values = measured(small())
+    network, x, _ = network_and_data(small())
+    for layer, z in enumerate(output for i, output in network.features(x) if i >= 2):
+        means = [z[1][y == k].mean(0) for k in range(3)]
+        pairs = [abs(float(torch.cosine_similarity(means[i], means[j], 0))) for i, j in ((0, 1), (0, 2), (1, 2))]
+        assert values[layer, "class_mean_absolute_cosine"][1] == pytest.approx(sum(pairs) / 3)
+        allowed = largest_cosine(values[layer, "class_mean_condition_number"][1])
+        assert max(pairs) <= allowed
+    assert largest_cosine(1.0) == 0
+    assert measures.mean_absolute_cosine(torch.eye(3)[None]) == 0
+    assert measures.mean_absolute_cosine(torch.zeros(1, 3, 4)).isnan()
+    two = torch.tensor([[[3.0, 1.0], [3.0, -1.0]]])  # diag(3, 1) of orthogonal vectors at 45 degrees: the most there is
+    assert float(measures.mean_absolute_cosine(two)) == pytest.approx(largest_cosine(3.0))
 
 
 def test_the_bounds_are_above_what_they_bound_and_the_sharper_below_the_paper_s():
