@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nc_runner.cli.cache import cache
 from nc_runner.cli.claims import claims
 from nc_runner.cli.listing import list_experiments
+from nc_runner.cli.measure import measure
 from nc_runner.cli.new import new
 from nc_runner.errors import UserError
 from nc_runner.run.replot import existing_folder, plot
@@ -147,6 +148,32 @@ measured, and what it needs before it can be judged, met or not. A claim of whic
 need is not met is undecided. The exit code is 0 whatever the verdicts.
 
   --json    as in claims.json, for programs""",
+    ),
+    "measure": Command(
+        measure,
+        "measure FILE [FILE ...] [--json]",
+        "our measures on your features",
+        """\
+Measures the features of any network: NC1 to NC4 and others, each with its value at
+collapse. A FILE is .npz, .npy, .safetensors, .pt or .pth (tensors alone), .parquet (a
+column of lists), .h5 or .hdf5. Files are read in batches, twice, never as a whole.
+
+Layers are the arrays features, features/NAME and features.NAME; in a file without any
+of these all arrays with a row a sample. labels has a number a sample; weight [K, D] and
+bias [K] are of the classifier, and belong to features or to the last layer, weight/NAME
+and bias/NAME to NAME. Row k is that of label k.
+
+  --features KEY     this layer; may be given again, and be a pattern, as 'block*'
+  --labels KEY       of another name, or a .npy file of their own
+  --weight KEY       the same of the classifier
+  --bias KEY
+  --ignore-index -1  leave out the samples of this label
+  --json             {"layers": {LAYER: {MEASURE: value}}}, undefined as null; of several
+                     files {"files": {FILE: {"layers": ...}}}
+  --plot             curves over several files, by the number in their names, or over
+                     the layers of one, into outputs/measure/DATE_TIME
+
+What each measure is: docs/measures.md. A mistake ends with exit code 2 and no output.""",
     ),
     "resume": Command(
         resume,

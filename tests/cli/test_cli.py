@@ -42,7 +42,7 @@ MISTAKES = {
     ),
     "no seeds": (["experiment=bn_wd_sweep", "seeds=[]"], ["seeds=[]", "list of distinct"]),
     "not key=value": (["experiment=bn_wd_sweep", "quick"], ["quick"]),
-    "unknown word": (["xyz"], ["xyz", "list, plot, claims, resume, cache, cite, new"]),
+    "unknown word": (["xyz"], ["xyz", "list, plot, claims, measure, resume, cache, cite, new"]),
     "plot of nothing": (["plot"], ["plot", "folder"]),
     "plot of no folder": (["plot", "nowhere"], ["nowhere"]),
     "plot of no run": (["plot", "."], ["not a run folder"]),

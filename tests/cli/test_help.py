@@ -49,7 +49,7 @@ def test_help_of_an_experiment_has_every_key_with_its_value_there(cli: Cli, word
     assert "data.root=null" in lines
 
 
-@pytest.mark.parametrize("command", ["plot", "resume", "list", "cite", "cache", "new"])
+@pytest.mark.parametrize("command", ["plot", "resume", "list", "cite", "cache", "measure", "new"])
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_a_command_explains_itself(cli: Cli, command: str, flag: str) -> None:
     lines = said(cli, command, flag)
