@@ -8,6 +8,7 @@ import re
 ROWS = (
     "bn_wd_sweep",
     "bn_wd_converged",
+    "decay_times",
     "conic_hull",
     "depth_minimization",
     "depth_minimization data=conic_hull",

@@ -149,13 +149,13 @@ def by_epochs(ax: Axes, fits: pd.DataFrame) -> None:
         plot_over(ax, rows, WEIGHT_DECAY, "gap", color=colour, marker="o", label=f"{epochs} epochs")
 
 
-def by_decay(ax: Axes, fits: pd.DataFrame) -> None:
-    """A line a weight decay over decay times."""
+def by_decay(ax: Axes, fits: pd.DataFrame, metric: str = "gap") -> None:
+    """A line a weight decay of a metric over decay times."""
     decays = sorted(fits[WEIGHT_DECAY].unique())
     for number, decay in enumerate(decays):
         colour = plt.colormaps["viridis_r"](0.1 + 0.9 * number / max(len(decays) - 1, 1))
         label = f"λ = {decay:g}"
-        plot_over(ax, fits[fits[WEIGHT_DECAY] == decay], "decay times", "gap", color=colour, marker="s", label=label)
+        plot_over(ax, fits[fits[WEIGHT_DECAY] == decay], "decay times", metric, color=colour, marker="s", label=label)
 
 
 EXPERIMENT = Experiment(

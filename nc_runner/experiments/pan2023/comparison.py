@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -90,6 +91,15 @@ def above(values: Mapping[str, Sequence[float]], margin: float, *, rounding: flo
     spread, freedom = pooled_spread(list(groups.values()), rounding)
     found = {name: (float(of.mean()), _error(spread, freedom, len(of))) for name, of in groups.items()}
     return Comparison(found, freedom, margin)
+
+
+def contrast(values: Mapping[Any, Sequence[float]], coefficients: Mapping[Any, float]) -> Comparison:
+    """A sum of the means of values, one a seed under each name, times coefficients by name, against 0."""
+    groups = {name: np.asarray(of, dtype=float) for name, of in values.items()}
+    spread, freedom = pooled_spread(list(groups.values()))
+    total = sum(weight * float(groups[name].mean()) for name, weight in coefficients.items())
+    error = math.sqrt(sum(weight**2 / len(groups[name]) for name, weight in coefficients.items()))
+    return Comparison({"the sum": (total, spread * error if freedom else math.inf)}, freedom, 0.0)
 
 
 def _error(spread: float, freedom: int, *counts: int) -> float:

@@ -32,6 +32,7 @@ from nc_runner.experiments.pan2023.fits import (
 from nc_runner.experiments.trend import Trend, trend
 
 INTRA, INTER, NCC = "min_intra_cosine_uncentred", "max_inter_cosine_uncentred", "ncc_accuracy"
+NC3 = "min_self_duality_cosine"
 GROWTH_TOLERANCE = 0.05  # [choice] loss of g allowed per factor e of weight decay
 LAYER_TOLERANCE = 0.1  # [choice] loss of g allowed from a layer to the next
 DEPTH_TOLERANCE = 0.4  # [choice] layers by which a mean effective depth may rise: two seeds of five by one layer

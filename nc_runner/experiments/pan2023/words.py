@@ -23,6 +23,10 @@ SELF_PAIRS = (
     "Self pairs included: the pairs of a class include each feature with itself, so its cosine is ‖m‖², m the class "
     "mean of h/‖h‖ (Lemma 2.4.4 of the thesis)."
 )
+NC3 = (
+    "NC3 cosine: least over the classes of the cosine of a class's row of the output weights with the mean of its "
+    "last-layer features, neither centred (self-duality, 1 at collapse)."
+)
 GAP = "g = min intra-class cosine − max inter-class cosine. At a simplex ETF it is C/(C−1)."
 _NORMS = {
     "affine": "affine BatchNorm after each hidden activation",

@@ -91,6 +91,7 @@ def sweep(
         return {
             "min_intra_cosine_uncentred": (g or level)(norm, decay) - 0.2 + noise(point, spread),
             "max_inter_cosine_uncentred": -0.2,
+            "min_self_duality_cosine": 1 - 0.001 / decay**0.5,
             "min_intra_cosine_centred": 0.5 + 10 * decay,
             "max_inter_cosine_centred": -10 * decay,
             "loss": 1.01 * bound,
@@ -135,6 +136,29 @@ def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.0
     return tables(config, points, of, edit)
 
 
+def timed(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002) -> Results:
+    """decay_times: g is a function of the decay times alone, which at N 10,000 are 29.8 an epoch and weight decay."""
+    config = composed("experiment=decay_times")
+    points = [
+        {"seed": seed, "data.name": name, "train.epochs": epochs, WD: decay}
+        for name in ("teacher", "conic_hull")
+        for epochs, decay in config.grid["train.epochs,train.weight_decay"]
+        for seed in range(seeds)
+    ]
+
+    def of(point: dict[str, Any]) -> dict[Any, float]:
+        g = 1.25 - 0.65 * math.exp(-29.8 * point["train.epochs"] * point[WD] / 6)
+        point["status"] = "interpolated" if point["train.epochs"] > 50 else "underfit"
+        return {
+            "min_intra_cosine_uncentred": g - 0.2 + noise(point, spread),
+            "max_inter_cosine_uncentred": -0.2,
+            "min_self_duality_cosine": g / 1.3,
+            "within_between_trace_ratio": math.exp(-4 * g),
+        }
+
+    return tables(config, points, of, edit)
+
+
 DEPTH = 15
 CONIC = ("experiment=depth_minimization", "data=conic_hull", "train.epochs=680")
 FIRST = {1e-4: 7, 3e-4: 7, 5e-4: 6, 1e-3: 5, 3e-3: 4, 5e-3: 3, 1e-2: 2}  # the first layer of near-perfect NCC
@@ -161,6 +185,7 @@ def depths(
                 metrics[layer, "max_inter_cosine_uncentred"] = lifted + wave - 0.1 + noise(point, spread, layer)
                 rise = SATURATING[decay] * layer / 14
                 metrics[layer, "min_intra_cosine_uncentred"] = rise + noise(point, spread, 100 + layer)
+        metrics[DEPTH - 1, "min_self_duality_cosine"] = 0.8 + 10 * decay
         return {**metrics, "loss": 0.01, "accuracy": 0.96 if failed else 1.0}
 
     points = [{"seed": seed, WD: decay} for decay in FIRST for seed in range(seeds)]

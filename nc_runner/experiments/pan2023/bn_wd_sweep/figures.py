@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from nc_runner import theory
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
-from nc_runner.experiments.pan2023.conjectures import with_gap
+from nc_runner.experiments.pan2023.conjectures import NC3, with_gap
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREEN, GREY, ORANGE
 from nc_runner.figures.drawing import Drawing, say
@@ -29,7 +29,7 @@ MOST_LISTED = 3  # weight decays whose left-out trials are listed under a panel
 CONVENTIONS = {"uncentred": words.UNCENTRED, "centred": "Cosines of centred features, self pairs left out."}
 TITLES = {"uncentred": "Cosines of features as they are", "centred": "Cosines of centred features"}
 CONVENTION_NOTES = {
-    "uncentred": (f"The thesis's convention: features as they are. {words.SELF_PAIRS}",),
+    "uncentred": (f"The thesis's convention: features as they are. {words.SELF_PAIRS}", words.NC3),
     "centred": (
         "The convention of the authors' code: the mean over all samples is subtracted from the features first, and "
         "the pairs of a class leave out each feature with itself. figure_3_1 has the thesis's convention.",
@@ -61,6 +61,8 @@ def cosine_figure(results: Results, convention: str) -> Drawing:
         etf: dict[str, Any] = {"color": GREY, "linestyle": "--", "linewidth": 1, "zorder": 1.6}
         ax.axhline(ideal, label=f"simplex ETF: 1 and −1/(C−1) = −{-ideal:.2f}", **etf)
         ax.axhline(1, **etf)
+        if convention == "uncentred" and NC3 in kept:
+            plot_over(ax, kept, WEIGHT_DECAY, NC3, color=GREEN, linewidth=0.9, marker=".", label="NC3 cosine")
         ax.set(title=PANELS[norm], xlabel=f"weight decay λ\n{discarded_note(discarded)}", ylim=(-0.42, 1.12))
         largest = max(kept[WEIGHT_DECAY].max() if len(kept) else 0.0, 1e-3)
         ax.set_xlim(-0.03 * largest, 1.04 * largest)  # markers at either end are whole

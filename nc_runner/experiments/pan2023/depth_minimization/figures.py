@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
-from nc_runner.experiments.pan2023.conjectures import DEPTH_EPS, INTER, INTRA, NCC, effective_depths
+from nc_runner.experiments.pan2023.conjectures import DEPTH_EPS, INTER, INTRA, NC3, NCC, effective_depths
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREEN, GREY, ORANGE, PURPLE
 from nc_runner.figures.drawing import Drawing, colour_bar, say
@@ -23,6 +23,7 @@ LINES = (
     (NCC, GREEN, "o", "NCC accuracy"),
     (INTRA, BLUE, "^", "min intra-class cosine"),
     (INTER, ORANGE, "v", "max inter-class cosine"),
+    (NC3, PURPLE, "D", "NC3 cosine of the last"),
 )
 NCC_ACCURACY = (
     "NCC accuracy: share of the training samples nearest to their own class mean (nearest class centre), in Euclidean "
@@ -82,13 +83,13 @@ def underfit(trials: pd.DataFrame) -> str:
 
 def layers_figure(results: Results) -> Drawing:
     """A panel a weight decay: NCC accuracy, min intra and max inter cosine against the layer (Pan 2023, Figure 3.3)."""
-    layers, trials = results.final_by_layer(NCC, INTRA, INTER), results.final()
+    layers, trials = results.final_by_layer(NCC, INTRA, INTER, NC3), results.final()
     hidden = layers[layers["layer"] < results.config.model.depth]
     decays = sorted(hidden[WEIGHT_DECAY].unique())
     figure, axes, spare = panels(len(decays))
     for ax, decay in zip(axes, decays, strict=True):
-        for metric, colour, marker, label in LINES:
-            of_decay = hidden[hidden[WEIGHT_DECAY] == decay]
+        for metric, colour, marker, label in (line for line in LINES if line[0] in hidden):
+            of_decay = hidden[hidden[WEIGHT_DECAY] == decay].dropna(subset=metric)
             plot_over(ax, of_decay, "layer", metric, color=colour, marker=marker, markersize=4, label=label)
         ax.axhline(
             -1 / (results.config.data.classes - 1),
@@ -114,6 +115,7 @@ def layers_figure(results: Results) -> Drawing:
             *words.COSINES,
             words.SELF_PAIRS,
             NCC_ACCURACY,
+            words.NC3,
             HIDDEN,
             underfit(trials),
             *words.setting(results.config, trials),

@@ -18,6 +18,7 @@ FITTED_EPS = (1e2 * ROUNDING, 1e-3)  # [choice] where the slopes are fitted: nea
 FITTED_DECADES = 2.0  # [choice] least range of eps for a slope
 INTRA_EXPONENT = 1 / 2  # of eps in the theorem's bound on 1 - intra
 PAIRS_EXPONENT = 1 / 6  # and in that on inter + 1/(C-1)
+NC3_FACTOR = 1 / 4  # of the bound on 1 - intra: that on 1 - the NC3 cosine [derived]
 SLOPE_NOISE = 0.02  # [choice] by which a slope may miss an exponent that it has
 
 _WINDOW = f"fitted where {FITTED_EPS[0]:g} <= eps <= {FITTED_EPS[1]:g} [choice]"
@@ -86,7 +87,7 @@ def claims(results: Results) -> list[Claim]:
     return [
         least_cross_entropy(fits),
         bound_holds(fits, BOUND_HOLDS, "intra_gap", 1.0),
-        bound_holds(fits, NC3_HOLDS, "nc3_gap", 0.25),
+        bound_holds(fits, NC3_HOLDS, "nc3_gap", NC3_FACTOR),
         vacuous_for_networks(networks),
         collapse_with_eps(free, INTRA_RATE, "intra_gap", INTRA_EXPONENT),
         collapse_with_eps(free, PAIRS_RATE, "inter_gap", PAIRS_EXPONENT),

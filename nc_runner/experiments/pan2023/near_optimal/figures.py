@@ -18,7 +18,7 @@ from nc_runner import theory
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.every_delta_figure import delta_figure
-from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, orders_too_large
+from nc_runner.experiments.pan2023.near_optimal.claims import NC3_FACTOR, ROUNDING, orders_too_large
 from nc_runner.experiments.pan2023.theorem_marks import (
     NETWORKS,
     NOTHING,
@@ -47,6 +47,10 @@ THEOREM = (
     "Theorem 2.3.1 of the thesis, with the constants of its proof: min intra-class cosine ≥ "
     "1 − 8 ((C−1)/(C αβ)) √(2ε (1−δ)/(Λδ)), Λ = (C−1) e^(C αβ) / (1 + (C−1) e^(C αβ))². "
     "At δ = 1/C, taken here, it is for every class (our derivation). Vacuous: the right side is at most 0."
+)
+NC3 = (
+    "(2.21), its part on NC3: the least cosine of a row of the output weights with the mean of its class's unit "
+    "features, its distance from 1 bounded by a quarter of that (the quarter derived from the same steps)."
 )
 
 
@@ -77,11 +81,11 @@ def free_phrase(results: Results, free: pd.DataFrame) -> str:
 
 
 def collapse_figure(results: Results) -> Drawing:
-    """1 - min intra with the theorem's bound, and max inter + 1/(C-1), against eps."""
+    """1 - min intra and 1 - the NC3 cosine with the theorem's bounds, and max inter + 1/(C-1), against eps."""
     networks, free = by_kind(results)
     classes = results.config.data.classes
-    figure, (intra, inter) = plt.subplots(1, 2, figsize=(8.8, 3.7))
-    for ax, gap in ((intra, "intra_gap"), (inter, "inter_gap")):
+    figure, (intra, inter, nc3) = plt.subplots(1, 3, figsize=(12.9, 3.7))
+    for ax, gap in ((intra, "intra_gap"), (inter, "inter_gap"), (nc3, "nc3_gap")):
         draw_free(ax, free, gap)
         draw_networks(ax, networks, "eps", gap)
         ax.set(xscale="log", yscale="log", xlim=EPS_LIMITS, ylim=GAP_LIMITS)
@@ -89,8 +93,10 @@ def collapse_figure(results: Results) -> Drawing:
         if networks.empty and free.empty:
             say(ax, NOTHING)
     draw_bounds(intra, free, classes)
+    draw_bounds(nc3, free, classes, NC3_FACTOR)
     intra.set(title="distance from full intra-class collapse", ylabel="1 − min intra-class cosine")
     inter.set(title="distance from the simplex ETF", ylabel=f"max inter-class cosine + 1/{classes - 1}")
+    nc3.set(title="distance from self-duality", ylabel="1 − NC3 cosine")
     figure.subplots_adjust(wspace=0.28)
     legend(figure, entries_of(intra, networks=False), "free features", centre=0.29, columns=3)
     legend(figure, entries_of(intra, networks=True), NETWORKS, centre=0.72, columns=3)
@@ -103,8 +109,9 @@ def collapse_figure(results: Results) -> Drawing:
             *words.COSINES,
             words.SELF_PAIRS,
             THEOREM,
-            "Dashed: the largest 1 − min intra-class cosine that the theorem allows at that αβ. The dot is where it "
-            "becomes vacuous. Grey: vacuous at every αβ.",
+            NC3,
+            "Dashed: the largest distance that the theorem allows at that αβ. The dot is where it becomes vacuous. "
+            "Grey: vacuous at every αβ.",
             f"{free_phrase(results, free)} Lines end where ε or the distance from collapse is rounding, {ROUNDING:g}.",
             *words.setting(results.config, networks),
         ],
@@ -121,8 +128,8 @@ def draw_free(ax: Axes, free: pd.DataFrame, gap: str) -> None:
             label = None
 
 
-def draw_bounds(ax: Axes, free: pd.DataFrame, classes: int) -> None:
-    """1 minus the theorem's lower bound, a dashed line for each alpha beta up to where it is vacuous.
+def draw_bounds(ax: Axes, free: pd.DataFrame, classes: int, factor: float = 1.0) -> None:
+    """``factor`` times 1 minus the theorem's lower bound, a dashed line for each alpha beta up to where it is vacuous.
 
     A band begins at the largest eps at which the bound says something for any alpha beta.
     """
@@ -132,16 +139,16 @@ def draw_bounds(ax: Axes, free: pd.DataFrame, classes: int) -> None:
     for norms, colour in colours.items():
         if not norms > 0:
             continue
-        end = float(vacuous_eps(torch.tensor(norms, dtype=torch.float64), classes))
+        end = float(vacuous_eps(torch.tensor(norms, dtype=torch.float64), classes)) / factor**2
         if end > EPS_LIMITS[0]:
-            # The bound is 1 - sqrt(eps / vacuous_eps): a straight line here.
+            # The bound is 1 - factor sqrt(eps / vacuous_eps): a straight line here.
             eps = np.array([EPS_LIMITS[0], end])
             ax.plot(eps, (eps / end) ** 0.5, color=colour, linestyle=DASHES, linewidth=1.1, zorder=1)
             ax.plot([end], [1.0], color=colour, marker="o", markersize=4.5, zorder=3)
     if colours:
         style: dict[str, Any] = {"linestyle": DASHES, "linewidth": 1.1, "marker": "o", "markersize": 4.5}
         ax.plot([], [], color=GREY, label="bound, vacuous at the dot", **style)
-    most = float(vacuous_eps(torch.logspace(-2, 1, 3000, dtype=torch.float64), classes).max())
+    most = float(vacuous_eps(torch.logspace(-2, 1, 3000, dtype=torch.float64), classes).max()) / factor**2
     ax.axvspan(most, EPS_LIMITS[1], color=VACUOUS, linewidth=0, zorder=0)
     ax.text(
         (most * EPS_LIMITS[1]) ** 0.5,
