@@ -27,7 +27,7 @@ CURVES = (
 )
 MOST_LISTED = 3  # weight decays whose left-out trials are listed under a panel
 CONVENTIONS = {"uncentred": words.UNCENTRED, "centred": "Cosines of centred features, self pairs left out."}
-TITLES = {"uncentred": "Cosines of features as they are", "centred": "Cosines of centred features"}
+TITLES = {"uncentred": "Cosines of uncentred features", "centred": "Cosines of centred features"}
 CONVENTION_NOTES = {
     "uncentred": (f"The thesis's convention: features as they are. {words.SELF_PAIRS}", words.NC3),
     "centred": (
