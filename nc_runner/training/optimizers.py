@@ -77,7 +77,8 @@ class Momentum:
         if self.in_one_pass:
             for t, (lr, momentum, decay) in enumerate(self.scalars):
                 torch._fused_sgd_(
-                    [flat[t]], [grad[t]], [self.buffer[t]], lr=lr, momentum=momentum, weight_decay=decay,
+                    [flat[t]], [grad[t]], [self.buffer[t]] if momentum else [],  # it takes no buffer without
+                    lr=lr, momentum=momentum, weight_decay=decay,
                     dampening=0.0, nesterov=self.nesterov, maximize=False, is_first_step=False,
                 )  # fmt: skip
             return

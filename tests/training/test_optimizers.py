@@ -109,7 +109,7 @@ def test_in_float32_to_its_rounding(small: Config, optimizer: Optimizer) -> None
     compared(training(config, torch.float32), rtol=2e-4, atol=2e-6)
 
 
-@pytest.mark.parametrize("optimizer", [Optimizer.sgd, Optimizer.nesterov])
+@pytest.mark.parametrize("optimizer", [Optimizer.sgd, Optimizer.nesterov, Optimizer.gd])
 def test_wide_networks_in_one_pass_over_their_numbers(small: Config, optimizer: Optimizer) -> None:
     config = configured(small, optimizer, **{"model.width": 150, "model.norm": "none"})
     stack = training(config)

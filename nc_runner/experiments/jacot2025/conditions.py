@@ -50,4 +50,4 @@ def gradient_descent(results: Results) -> Need:
 
 def relative_error(table: pd.DataFrame) -> pd.Series:
     """||Z_L - Y||_F / sqrt(N) of rows with a ``loss``, (1/2N) ||Z_L - Y||_F^2."""
-    return np.sqrt(2 * table["loss"])
+    return (2 * table["loss"]).map(np.sqrt)

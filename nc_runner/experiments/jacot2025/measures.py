@@ -51,7 +51,8 @@ def mean_absolute_cosine(vectors: Tensor) -> Tensor:
     directions = vectors.double() / torch.linalg.vector_norm(vectors.double(), dim=-1, keepdim=True)
     count = vectors.shape[-2]
     cosines = (directions @ directions.mT).abs()
-    return (cosines.sum((-2, -1)) - cosines.diagonal(dim1=-2, dim2=-1).sum(-1)) / (count * (count - 1))
+    of_pairs: Tensor = cosines.sum((-2, -1)) - cosines.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return of_pairs / (count * (count - 1))
 
 
 def pairs(head: Head) -> Iterator[Measurement]:
