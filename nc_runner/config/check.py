@@ -9,7 +9,7 @@ from typing import Any
 
 from nc_runner.config.check_data import check_classes, check_test
 from nc_runner.config.check_figures import check_figures
-from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual
+from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual, check_start
 from nc_runner.config.check_training import check_layers, check_training
 from nc_runner.config.choices import (
     BATCH_NORMS,
@@ -89,6 +89,7 @@ def check(config: Config) -> None:
             f"train.batch_size={config.train.batch_size}: leaves a batch of one of the {samples} samples, on which "
             f"BatchNorm is undefined; allowed is a size that leaves none{', or model.norm=none' if of_mlp else ''}."
         )
+    check_start(config)
     check_peeled(config)
     check_grid(config.grid)
     check_figures(config)

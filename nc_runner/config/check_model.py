@@ -5,6 +5,7 @@ from __future__ import annotations
 from nc_runner.config.choices import (
     CONVOLUTIONAL,
     IMAGE_DATA,
+    OF_MLP,
     Clock,
     DataName,
     Method,
@@ -99,6 +100,25 @@ def check_head(config: Config) -> None:
             f"train.weight_decay_first={config.train.weight_decay_first:g}: model.name={model.name.name} has the same "
             "weight decay in all layers; allowed is null."
         )
+
+
+def check_start(config: Config) -> None:
+    """Refuse starts at zero loss where the network has none."""
+    data, model = config.data, config.model
+    if model.start not in OF_MLP:
+        return
+    said = f"model.start={model.start.name}"
+    if model.name is not ModelName.mlp or model.norm is not Norm.none or model.bias or model.depth < 2:
+        raise UserError(
+            f"{said}: is of hidden layers without BatchNorm and biases; allowed with model.name=mlp, model.norm=none, "
+            "model.bias=false and model.depth of at least 2."
+        )
+    for key, of in (("data.dim", data.dim), ("model.width", model.width)):
+        if of < data.samples and not (key == "data.dim" and data.name in IMAGE_DATA):
+            raise UserError(
+                f"{key}={of}: {said} fits exactly, which takes a dimension for each sample; allowed is at least "
+                f"data.samples={data.samples}."
+            )
 
 
 def check_peeled(config: Config) -> None:

@@ -55,6 +55,11 @@ class Start(Enum):
     normal = "normal"
     simplex = "simplex"
     saddle = "saddle"
+    interpolating = "interpolating"
+    collapsed = "collapsed"
+
+
+OF_MLP = frozenset((Start.interpolating, Start.collapsed))
 
 
 class Norm(Enum):

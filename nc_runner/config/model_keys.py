@@ -53,7 +53,11 @@ class ModelConfig:
     weight_norm: float = key(
         1.0, "beta = ||W||_F / sqrt(C), at which the weight above free features is held", above=0.0
     )
-    start: Start = key(Start.normal, "where ulpm starts: iid normal, at neural collapse, or on Example 3.1's ray")
+    start: Start = key(
+        Start.normal,
+        "where ulpm starts: normal, iid; simplex, at neural collapse; saddle, on Example 3.1's ray. Of mlp: normal, as "
+        "init says; interpolating, with the least output weight that fits; collapsed, at zero cluster variation",
+    )
     start_scale: float = key(
         1.0,
         "ulpm: standard deviation (normal), root of the logit gap (simplex), r in W = H = r M (saddle)",
@@ -63,5 +67,8 @@ class ModelConfig:
         None, "ulpm: dimension of the random subspace a normal start lies in; null: all", low=1
     )
     start_noise: float = key(
-        0.0, "ulpm: standard deviation of normal noise added to simplex and saddle starts", low=0.0
+        0.0,
+        "standard deviation of normal noise added to simplex and saddle starts; of collapsed ones over the root mean "
+        "square of each weight",
+        low=0.0,
     )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_runner.config.choices import CONVOLUTIONAL, Precision
+from nc_runner.config.choices import CONVOLUTIONAL, OF_MLP, Precision
 from nc_runner.config.trials import Trial
 from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
@@ -22,6 +22,7 @@ from nc_runner.training.graph import CapturedSteps
 from nc_runner.training.optimizers import Rates, clip, optimizer
 from nc_runner.training.probes import probe_epochs
 from nc_runner.training.schedules import factor
+from nc_runner.training.starts import place
 
 _STEPS_A_GRAPH = 16  # of a few tens of microseconds each; a launch from Python costs about as much as one
 
@@ -65,6 +66,8 @@ class SGD:
             loss=self.config.train.loss,
             label_smoothing=self.config.train.label_smoothing,
         )
+        if self.config.model.start in OF_MLP:
+            place(self.network, self.trials, self.x, self.targets)
 
         def per_trial(name: str, dtype: torch.dtype | None = dtype) -> Tensor:
             values = [[getattr(trial.config.train, name)] for trial in trials]

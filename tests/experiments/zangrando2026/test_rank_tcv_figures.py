@@ -37,13 +37,20 @@ def test_distances_below_the_floor_are_written_as_that() -> None:
 def test_bound_and_distance_are_plotted_against_cluster_variation_over_weight_decay() -> None:
     drawing = figures(results(bound=7.0))["bound"]
     lines = {line.get_label(): line for line in drawing.figure.axes[0].lines}
-    assert [len(line.get_xdata()) for line in lines.values()] == [90, 90, 90, 90]
-    points = [(s**0.5 / d, (1e-5 * d**-2 * s**2) ** 0.5) for d in DECAYS for s in SIGMAS]
-    times = {"distance, after": 1.0, "bound, after": 7.0, "distance, in": 1.0, "bound, in": 10.0}
-    for name, factor in ((f"{name} training", factor) for name, factor in times.items()):
+    in_all = {"bound, in training": 10.0, "distance, in training": 1.0, "bound, after training": 7.0}
+    of_decays = {f"λ = {decay:g}, ρ = 1.00": decay for decay in DECAYS}
+    assert list(lines) == [*in_all, *of_decays]
+
+    def assert_drawn(name: str, factor: float, decays: tuple[float, ...]) -> None:
+        points = [(s**0.5 / d, factor * (1e-5 * d**-2 * s**2) ** 0.5) for d in decays for s in SIGMAS]
         drawn = sorted(zip(lines[name].get_xdata(), lines[name].get_ydata(), strict=True))
-        expected = sorted((x, factor * y) for x, y in points for _ in range(2 * len(SEEDS)))
-        np.testing.assert_allclose(drawn, expected)
+        np.testing.assert_allclose(drawn, sorted(points * 2 * len(SEEDS)))
+
+    for name, factor in in_all.items():
+        assert_drawn(name, factor, DECAYS)
+    for name, decay in of_decays.items():
+        assert_drawn(name, 1.0, (decay,))
+    assert "all layers and weight decays: 0.94 after training, 0.94 over all probes" in drawing.notes[0]
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
@@ -53,9 +60,10 @@ def test_small_values_are_drawn_at_the_edge_and_that_is_said() -> None:
     table.metrics.loc[table.metrics["metric"] == "input_cluster_variation", "value"] = 0.0
     drawing = figures(table)["bound"]
     (ax,) = drawing.figure.axes
-    measured = next(line for line in ax.lines if line.get_label() == "distance, after training")
-    assert set(measured.get_xdata()) == {0.3}
-    assert set(measured.get_ydata()) == {1e-8}
+    measured = [line for line in ax.lines if line.get_label().startswith("λ")]
+    assert [line.get_label() for line in measured] == [f"λ = {decay:g}" for decay in DECAYS]  # no correlation
+    assert {x for line in measured for x in line.get_xdata()} == {0.3}
+    assert {y for line in measured for y in line.get_ydata()} == {1e-8}
     assert ax.texts[0].get_text() == "0.3 or less"
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)

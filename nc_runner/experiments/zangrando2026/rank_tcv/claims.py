@@ -8,6 +8,7 @@ import pandas as pd
 from nc_runner.experiments import needs
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.zangrando2026.hypotheses import converged, fits, interpolation_possible, noisy_samples
+from nc_runner.experiments.zangrando2026.powers import exponent
 
 DECAY, SIGMA, DISTANCE = "train.weight_decay", "data.sigma", "relative_rank_distance"
 VARIATION = "relative_input_cluster_variation"
@@ -17,6 +18,8 @@ AGREE = 0.9  # [choice] share of neighbouring pairs of the grid that has to agre
 PAIRS = 20  # [choice] so that a distance without a trend agrees in as many with a chance below 1e-3
 SPEARMAN = 0.7  # [choice] rank correlation over the networks of a layer, at least
 NETWORKS = 15  # [choice] of which that correlation is taken, at least; without one it comes to 0.7 once in 500
+WEIGHT_DECAYS = 3  # [choice] with distances above the floor, over which correlations are averaged, at least
+AT_ONE = 10  # [choice] networks of a layer at one weight decay; without a trend three such average 0.7 once in 5,000
 
 SEEDS = 3  # [choice]
 
@@ -74,12 +77,24 @@ FOLLOWS = Statement(
     NEEDS,
     Kind.ours,
 )
+WITHIN = Statement(
+    "follows_variation_within_decay",
+    "At one weight decay it follows cluster variation",
+    "At one weight decay, where 1 / lambda can make no trend of its own, the distance of a weight from rank K follows "
+    "the cluster variation of its inputs.",
+    "the bound by a constant times TCV over lambda (abstract), read as a trend",
+    "Spearman's correlation of distance and TCV over the networks of one weight decay, averaged over the weight decays "
+    f"with a distance above {FLOOR:g} of the norm squared, at least {SPEARMAN:g} in each layer but the last [choice]",
+    NEEDS,
+    Kind.ours,
+)
 
 
 def claims(results: Results) -> list[Claim]:
     """The bound at every probe, how the distance changes along both axes of the heat map, and what it follows."""
     of = fits(results)
-    return [bound_holds(of), trend(FALLS, of, DECAY, SIGMA, -1), trend(RISES, of, SIGMA, DECAY, 1), follows(of)]
+    trends = [trend(FALLS, of, DECAY, SIGMA, -1), trend(RISES, of, SIGMA, DECAY, 1)]
+    return [bound_holds(of), *trends, follows(of), follows_within(of)]
 
 
 def bounds(results: Results) -> pd.DataFrame:
@@ -90,6 +105,11 @@ def bounds(results: Results) -> pd.DataFrame:
     return table[table[["rank_distance", "rank_distance_bound"]].abs().max(axis=1) < np.inf]
 
 
+def after_training(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each trial's last epoch."""
+    return table[table["epoch"] == table.groupby("id")["epoch"].transform("max")]
+
+
 def bound_holds(results: Results) -> Claim:
     """At every probe, converged or not."""
     table = bounds(results)
@@ -97,7 +117,7 @@ def bound_holds(results: Results) -> Claim:
         return BOUND.judged(results, None, "nothing measured")
     allowed = table["rank_distance_bound"] * (1 + SLACK) + SLACK * table["weight_norm"]
     violated = int((table["rank_distance"] > allowed).sum())
-    last = table[table["epoch"] == table.groupby("id")["epoch"].transform("max")]
+    last = after_training(table)
     real = last[last["rank_distance"] > FLOOR**0.5 * last["weight_norm"]]
     loose = real["rank_distance_bound"] / real["rank_distance"]
     measured = f"{violated} violations in {len(table)} layers, trials and epochs"
@@ -157,3 +177,40 @@ def follows(results: Results) -> Claim:
         return FOLLOWS.judged(results, None, "a layer whose networks are all alike", needs=[enough])
     measured = ", ".join(f"layer {layer} {value:.2f}" for layer, value in of_layers.items())
     return FOLLOWS.judged(results, least >= SPEARMAN, measured, number=f"{least:.2f}", needs=[enough])
+
+
+def by_weight_decay(results: Results) -> pd.DataFrame:
+    """One row a layer whose rank can exceed K and a weight decay, in the terms of the bound, after training.
+
+    ``networks`` is their number, ``spearman`` the rank correlation of distance and TCV, NaN where no distance is above
+    the floor, and ``power`` the p of distance ~ TCV^p by least squares over those that are.
+    """
+    table = after_training(bounds(results))
+    table = table[table["layer"] < results.config.model.depth]
+    real = table["rank_distance"] > FLOOR**0.5 * table["weight_norm"]
+    table = table.assign(distance=table["rank_distance"].where(real, 0.0), variation=table["input_cluster_variation"])
+    rows = []
+    for (layer, decay), of in table.groupby(["layer", DECAY]):
+        spearman = of["distance"].rank().corr(of["variation"].rank())
+        rows.append([layer, decay, of["id"].nunique(), spearman, exponent(of["variation"], of["distance"])])
+    return pd.DataFrame(rows, columns=["layer", DECAY, "networks", "spearman", "power"])
+
+
+def follows_within(results: Results) -> Claim:
+    """Whether distance and variation rise together where the weight decay is the same."""
+    table = by_weight_decay(results)
+    known = table.dropna(subset="spearman")
+    if known.empty:
+        return WITHIN.judged(results, None, f"no distances above {FLOOR:g} that differ")
+    fewest, decays = int(known["networks"].min()), int(known.groupby("layer").size().min())
+    enough = [
+        Need("networks", f"{AT_ONE} or more at each weight decay", f"{fewest}", fewest >= AT_ONE),
+        Need("weight decays", f"{WEIGHT_DECAYS} or more in each layer", f"{decays}", decays >= WEIGHT_DECAYS),
+    ]
+    of_layers = known.groupby("layer")["spearman"].mean()
+    measured = ", ".join(f"layer {layer} {value:.2f}" for layer, value in of_layers.items())
+    measured += f", the least {known['spearman'].min():.2f}"
+    if table["power"].notna().any():
+        low, middle, high = table["power"].quantile([0.0, 0.5, 1.0])
+        measured += f"; distance as TCV^p, p {low:.2g} to {high:.2g}, median {middle:.2g}"
+    return WITHIN.judged(results, bool(of_layers.min() >= SPEARMAN), measured, f"{of_layers.min():.2f}", enough)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -11,10 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
 from nc_runner.experiments.base import Results
-from nc_runner.experiments.zangrando2026.rank_tcv.claims import DECAY, DISTANCE, FLOOR, SIGMA, bounds
+from nc_runner.experiments.zangrando2026.rank_tcv.claims import (
+    DECAY,
+    DISTANCE,
+    FLOOR,
+    SIGMA,
+    after_training,
+    bounds,
+    by_weight_decay,
+)
 from nc_runner.experiments.zangrando2026.words import DISTANCE as DISTANCE_DEFINED
 from nc_runner.experiments.zangrando2026.words import DIVERGED, NOTHING, TCV, power, setting
-from nc_runner.figures import BLUE, ORANGE
+from nc_runner.figures import GREY, ORANGE
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
 
@@ -88,11 +97,14 @@ def bound_figure(results: Results) -> Drawing:
         say(ax, NOTHING)
     else:
         draw_pairs(ax, table, x)
+        draw_ends(ax, table, x, by_weight_decay(results).groupby(DECAY)["spearman"].mean())
+        ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Drawing(
         figure,
         "Distance of each weight from rank K and its upper bound, a pair of marks for each layer, network and probe; "
         f"{seeds_phrase(table, band=False)}.",
         [
+            *correlations(results, table, x),
             "Distance: ‖W − W_K‖ = (Σ_{j>K} sⱼ²)^{1/2}, with sⱼ the singular values of W and W_K the nearest matrix of "
             "rank K.",
             "Bound: (1/λ) [√(TCV(δ) TCV(z)) + ‖R‖], with z the layer's inputs, δ the gradients of each sample's loss "
@@ -109,18 +121,46 @@ def bound_figure(results: Results) -> Drawing:
     )
 
 
+def correlations(results: Results, table: pd.DataFrame, x: pd.Series) -> list[str]:
+    """What ρ is, and its value over all weight decays, after training and over all probes."""
+    if table.empty:
+        return []
+    last = after_training(table)
+    ranks = [of["rank_distance"].rank().corr(x[of.index].rank()) for of in (last, table)]
+    return [
+        "Coloured: distances after training. ρ: Spearman's rank correlation of distance and TCV at one weight decay, "
+        f"mean over layers. Distance and √TCV / λ over all layers and weight decays: {ranks[0]:.2f} after training, "
+        f"{ranks[1]:.2f} over all probes.".replace("-", "−")
+    ]
+
+
 def draw_pairs(ax: Axes, table: pd.DataFrame, x: pd.Series) -> None:
-    """Bound and distance at each x, small marks for the probes in training and large ones for the last."""
-    last = table["epoch"] == table.groupby("id")["epoch"].transform("max")
-    for rows, size, alpha, when in ((~last, 1.6, 0.25, "in training"), (last, 4.5, 0.9, "after training")):
-        at, bound, distance = x[rows], table["rank_distance_bound"][rows], table["rank_distance"][rows]
+    """The bound at each x, small marks for the probes in training, large ones for the last; distances in training."""
+    last = after_training(table).index
+    for rows, size, alpha, when in (
+        (table.index.difference(last), 1.6, 0.25, "in training"),
+        (last, 4.5, 0.9, "after training"),
+    ):
         style: dict[str, Any] = {"linestyle": "none", "alpha": alpha}
-        ax.plot(at, bound, marker="_", color=ORANGE, markersize=1.4 * size, label=f"bound, {when}", **style)
-        drawn = distance.clip(lower=LEAST_Y)
-        ax.plot(at, drawn, marker="o", color=BLUE, markersize=size, label=f"distance, {when}", **style)
+        bound = table["rank_distance_bound"][rows]
+        ax.plot(x[rows], bound, marker="_", color=ORANGE, markersize=1.4 * size, label=f"bound, {when}", **style)
+        if when == "in training":
+            distance = table["rank_distance"][rows].clip(lower=LEAST_Y)
+            ax.plot(x[rows], distance, marker="o", color=GREY, markersize=size, label=f"distance, {when}", **style)
     ax.set(xscale="log", yscale="log")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     if (x == LEAST_X).any():
         ax.text(
             LEAST_X, 1.02, f"{LEAST_X:g} or less", ha="center", fontsize="small", transform=ax.get_xaxis_transform()
         )
+
+
+def draw_ends(ax: Axes, table: pd.DataFrame, x: pd.Series, spearman: pd.Series) -> None:
+    """The distances after training, a colour a weight decay, with its correlation."""
+    ends = after_training(table)
+    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, ends[DECAY].nunique()))
+    for (decay, rows), colour in zip(ends.groupby(DECAY), colours, strict=True):
+        value = spearman.get(decay, np.nan)
+        told = f"λ = {decay:g}" + ("" if np.isnan(value) else f", ρ = {value:.2f}".replace("-", "−"))
+        distance = rows["rank_distance"].clip(lower=LEAST_Y)
+        style: dict[str, Any] = {"linestyle": "none", "alpha": 0.9, "markersize": 4.5, "color": colour, "label": told}
+        ax.plot(x[rows.index], distance, marker="o", **style)

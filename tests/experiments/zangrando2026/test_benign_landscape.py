@@ -1,0 +1,149 @@
+"""Each claim on paths to collapse, on tables made so that it holds, fails or cannot be decided; and the figure."""
+
+import dataclasses
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from experiments.zangrando2026.benign_landscape_tables import (
+    CONFIG,
+    POINTS,
+    REFUSED,
+    REPRODUCED,
+    UNDECIDED,
+    results,
+)
+from nonsense import (
+    assert_nan_decides_nothing,
+    assert_nonsense_changes_nothing,
+    assert_order_changes_nothing,
+    assert_refused_and_passed_rarely,
+    by_id,
+    verdicts,
+)
+
+from nc_runner.config.choices import Precision
+from nc_runner.config.schema import ModelConfig
+from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.zangrando2026.benign_landscape import EXPERIMENT
+from nc_runner.experiments.zangrando2026.benign_landscape.figures import figures
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
+
+REACHES, OPTIMAL, STABLE = "falling_path_to_collapse", "path_ends_at_the_least", "collapse_is_stable"
+
+
+def test_all_hold_on_a_table_made_so() -> None:
+    assert set(verdicts(EXPERIMENT, results()).values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize(
+    ("claim", "within", "without"),
+    [
+        (REACHES, {"variation": 0.0099}, {"variation": 0.0101}),
+        (REACHES, {"variation_first": 0.01001}, {"variation_first": 0.00999}),
+        (REACHES, {"rise": 0.9e-9}, {"rise": 1.1e-9}),
+        (REACHES, {"bad": 2}, {"bad": 3}),
+        (OPTIMAL, {"objective": 1.0499}, {"objective": 1.0501}),
+        (STABLE, {"returned": 0.01}, {"returned": 0.0101}),
+        (STABLE, {"small_rank": 1e-4}, {"small_rank": 1.01e-4}),
+    ],
+)
+def test_each_fails_alone_just_outside_and_holds_just_inside(claim: str, within: dict, without: dict) -> None:
+    assert set(verdicts(EXPERIMENT, results(**within)).values()) == {REPRODUCED}
+    found = verdicts(EXPERIMENT, results(**without))
+    assert found.pop(claim) is REFUSED
+    assert set(found.values()) == {REPRODUCED}
+
+
+def test_a_strong_perturbation_need_not_come_back_and_is_told() -> None:
+    found = by_id(EXPERIMENT, results(large_rank=0.5))[STABLE]
+    assert found.verdict is REPRODUCED
+    assert found.measured.startswith("back after noise of 0.1: 100%, 1: 0%; ")
+
+
+@pytest.mark.parametrize(
+    ("lacks", "changes", "claims"),
+    [
+        ("seeds", {"seeds": 19}, {REACHES, STABLE}),
+        ("stationary", {"gradient": 0.0101}, {REACHES, OPTIMAL, STABLE}),
+        ("decay times", {"epochs": 24}, {REACHES, OPTIMAL, STABLE}),
+        ("interpolates at the start", {"zero_loss": 1.1e-3}, {REACHES, OPTIMAL}),
+        ("a path that is seen", {"probes": 19}, {REACHES, OPTIMAL}),
+        (
+            "a path that is seen",
+            {
+                "config": dataclasses.replace(
+                    CONFIG, train=dataclasses.replace(CONFIG.train, precision=Precision.float32)
+                )
+            },
+            {REACHES, OPTIMAL},
+        ),
+        ("perturbed", {"perturbed": 0.99e-4}, {STABLE}),
+        ("grid complete", {"points": POINTS[:3]}, {STABLE}),
+        ("collapsed points beside them", {"points": POINTS[:1]}, {OPTIMAL}),
+        (
+            "interpolation possible",
+            {"config": dataclasses.replace(CONFIG, model=ModelConfig(depth=3, width=5))},
+            {REACHES, OPTIMAL, STABLE},
+        ),
+    ],
+)
+def test_without_a_need_nothing_is_decided_and_it_is_named(lacks: str, changes: dict, claims: set[str]) -> None:
+    found = by_id(EXPERIMENT, results(**changes))
+    for name in claims:
+        assert found[name].verdict is UNDECIDED
+        assert lacks in [need.name for need in found[name].lacks]
+    decided = {name for name, claim in found.items() if claim.verdict is not UNDECIDED}
+    assert decided == found.keys() - claims - ({OPTIMAL} if lacks == "seeds" else set()) - (
+        {STABLE} if len(changes.get("points", POINTS)) == 1 else set()
+    )
+
+
+def test_nothing_that_says_nothing_changes_a_verdict() -> None:
+    assert_nonsense_changes_nothing(EXPERIMENT, results(seeds=20, bad=1))
+    assert_order_changes_nothing(EXPERIMENT, results(bad=1))
+    assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 6
+
+
+def test_shares_tell_what_holds_from_what_does_not() -> None:
+    """Ends half a decade inside the limits or outside them, with a fifth of a decade of scatter."""
+    draw, table = np.random.default_rng(0), results()
+    metrics = table.metrics
+    last = metrics["epoch"] == 100
+    variation = last & (metrics["metric"] == "relative_cluster_variation")
+    rank = last & (metrics["metric"] == "relative_rank_distance")
+    level = last & (metrics["metric"] == "objective")
+
+    def simulated(decades: float, spread: float) -> dict[str, Verdict]:
+        value = metrics["value"].copy()
+        for rows, limit in ((variation, 1e-2), (rank, 1e-4)):
+            value[rows] = limit * 10 ** draw.normal(decades, 0.2, rows.sum())
+        value[level] = draw.uniform(0.9, 0.9 + spread, level.sum())
+        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+
+    held = [simulated(-1.0, 0.04) for _ in range(200)]
+    failed = [simulated(0.0, 0.1) for _ in range(200)]
+    for claim in held[0]:
+        assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
+
+
+def test_paths_and_returns_are_drawn() -> None:
+    drawing = figures(results(bad=2))["benign_landscape"]
+    objective, variation, returns = drawing.figure.axes
+    np.testing.assert_allclose(objective.lines[0].get_ydata(), np.linspace(2, 1, 20))
+    np.testing.assert_allclose(variation.lines[0].get_ydata()[-1], (18 * 1e-3 + 2 * 0.1) / 20)
+    assert [line.get_label() for line in returns.lines] == [
+        "TCV / mean ‖z‖², at first", "TCV / mean ‖z‖², at the end", "distance from rank K, at the end",
+    ]  # fmt: skip
+    np.testing.assert_allclose(returns.lines[2].get_xydata(), [[0.1, 1e-8], [1.0, 1e-8]])
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+    plt.close(drawing.figure)
+
+
+def test_nothing_finished_decides_nothing_and_is_said() -> None:
+    table = results(status="diverged")
+    assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
+    drawing = figures(table)["benign_landscape"]
+    assert [ax.texts[0].get_text() for ax in drawing.figure.axes] == ["no finished network"] * 3
+    plt.close(drawing.figure)

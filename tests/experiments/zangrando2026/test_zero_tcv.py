@@ -1,0 +1,130 @@
+"""Each claim on costs and gradients, on tables made so that it holds, fails or cannot be decided; and the figure."""
+
+import dataclasses
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from experiments.zangrando2026.zero_tcv_tables import CONFIG, REFUSED, REPRODUCED, UNDECIDED, results
+from nonsense import (
+    assert_nan_decides_nothing,
+    assert_nonsense_changes_nothing,
+    assert_order_changes_nothing,
+    assert_refused_and_passed_rarely,
+    by_id,
+    verdicts,
+)
+
+from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.zangrando2026.zero_tcv import EXPERIMENT
+from nc_runner.experiments.zangrando2026.zero_tcv.figures import figures
+from nc_runner.figures.drawing import CAPTION_LINES
+from nc_runner.figures.fit import fit
+
+MLP, RESIDUAL = "zero_tcv_is_optimal_mlp", "zero_tcv_is_optimal_residual_mlp"
+LINEAR, RELU, CENTROIDS = "predicted_cost_linear", "predicted_cost_relu", "gradient_of_class_means"
+
+
+def test_all_hold_on_a_table_made_so() -> None:
+    found = verdicts(EXPERIMENT, results())
+    assert found == dict.fromkeys((MLP, RESIDUAL, LINEAR, RELU, CENTROIDS), REPRODUCED)
+
+
+@pytest.mark.parametrize(
+    ("claim", "within", "without"),
+    [
+        (LINEAR, {"level": {"linear": 1.00099}}, {"level": {"linear": 1.00101}}),
+        (LINEAR, {"level": {"linear": 0.99901}}, {"level": {"linear": 0.99899}}),
+        (RELU, {"level": {"relu": 0.99901}}, {"level": {"relu": 0.9}}),
+        (CENTROIDS, {"power": 0.901}, {"power": 0.899}),
+    ],
+)
+def test_each_fails_alone_just_outside_and_holds_just_inside(claim: str, within: dict, without: dict) -> None:
+    assert set(verdicts(EXPERIMENT, results(**within)).values()) == {REPRODUCED}
+    found = verdicts(EXPERIMENT, results(**without))
+    assert found.pop(claim) is REFUSED
+    assert set(found.values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize(("name", "claim"), [("mlp", MLP), ("residual_mlp", RESIDUAL)])
+def test_free_features_that_cost_less_refuse_optimality(name: str, claim: str) -> None:
+    """Where zero variation costs what is predicted, so that the cost of free features is off the prediction too."""
+    for free, verdict in ((0.99901, REPRODUCED), (0.99899, REFUSED)):
+        found = verdicts(EXPERIMENT, results(free=free, of=(name, "relu")))
+        assert found.pop(claim) is verdict
+        assert found.pop(RELU) is verdict
+        assert set(found.values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "changes", "decided"),
+    [
+        ("starts", {"starts": 19}, {CENTROIDS}),
+        ("found again", {"again": 2}, {CENTROIDS}),
+        ("free first layer", {"rank": 5.0}, {CENTROIDS}),
+        ("a search that is as good", {"free": 1.051}, {RESIDUAL, LINEAR, RELU, CENTROIDS}),
+        ("grid complete", {"activations": ("linear",)}, {LINEAR, CENTROIDS}),
+        ("grid complete", {"names": ("mlp",)}, {MLP, CENTROIDS}),
+        ("networks", {"names": ("mlp",), "activations": ("relu",), "networks": 3}, set()),
+        (
+            "noisy samples",
+            {"config": dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, sigma=0.0))},
+            set(),
+        ),
+    ],
+)
+def test_without_a_need_nothing_is_decided_and_it_is_named(lacks: str, changes: dict, decided: set[str]) -> None:
+    found = by_id(EXPERIMENT, results(**changes))
+    assert {name for name, claim in found.items() if claim.verdict is not UNDECIDED} == decided
+    named = {need.name for claim in found.values() for need in claim.lacks}
+    assert lacks in named
+
+
+def test_a_search_may_end_a_little_above_the_other() -> None:
+    assert verdicts(EXPERIMENT, results(free=1.049))[MLP] is REPRODUCED
+
+
+def test_nothing_that_says_nothing_changes_a_verdict() -> None:
+    assert_nonsense_changes_nothing(EXPERIMENT, results(), ["diverged", "unfinished"])
+    assert_order_changes_nothing(EXPERIMENT, results())
+    assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 8
+
+
+def test_costs_and_exponents_are_told_from_those_that_fail() -> None:
+    """Costs within 3e-4 of each other, against free ones 1 % less; errors as TCV or its root, a tenth of scatter."""
+    draw, table = np.random.default_rng(0), results(again=6)
+    metrics = table.metrics
+    free, cost = metrics["metric"].str.startswith("free_"), metrics["metric"].str.match(r"(free|collapsed)_\d")
+    error = metrics["metric"].str.startswith("error_")
+
+    def simulated(less: float, power: float) -> dict[str, Verdict]:
+        value = metrics["value"].copy()
+        value[cost] *= 1 + draw.uniform(0, 3e-4, cost.sum())
+        value[free] *= 1 - less
+        value[error] = 3 * (value[error] / 3) ** power * 10 ** draw.normal(0, 0.04, error.sum())
+        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+
+    held = [simulated(0.0, 1.0) for _ in range(200)]
+    failed = [simulated(0.01, 0.5) for _ in range(200)]
+    for claim in held[0]:
+        assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
+
+
+def test_costs_over_the_predicted_one_and_errors_are_drawn() -> None:
+    drawing = figures(results(level={"relu": 0.9}))["zero_tcv"]
+    left, right = drawing.figure.axes
+    marks = [sorted(line.get_ydata()) for line in left.lines if len(line.get_ydata()) == 20]
+    expected = [[level] * 3 + [1.5 * level] * 17 for level in (1.0, 0.9) * 4]
+    np.testing.assert_allclose(marks, expected)
+    assert [line.get_label() for line in right.lines] == ["linear", "ReLU", "∝ TCV"]
+    np.testing.assert_allclose(right.lines[2].get_ydata(), 3 * right.lines[2].get_xdata())
+    assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
+    plt.close(drawing.figure)
+
+
+def test_nothing_measured_decides_nothing_and_is_said() -> None:
+    table = results(status="diverged")
+    assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
+    drawing = figures(table)["zero_tcv"]
+    assert [ax.texts[0].get_text() for ax in drawing.figure.axes] == ["no search that fits", "not measured"]
+    plt.close(drawing.figure)
