@@ -41,4 +41,6 @@ def test_the_guide_s_experiment_runs(tmp_path: Path) -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text().splitlines()) <= 125
+    """Without its table, which has a row an experiment."""
+    text = re.sub(r"<!-- experiments -->.*<!-- end -->", "", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(text.splitlines()) <= 96
