@@ -12,6 +12,7 @@ ROWS = (
     "conic_hull",
     "depth_minimization",
     "depth_minimization data=conic_hull",
+    "depth_collapse",
     "dataset_complexity",
     "near_optimal",
     "pan_lemmas",

@@ -220,9 +220,8 @@ def separated(layers: pd.DataFrame, depth: int, eps: float) -> pd.DataFrame:
     return layers[layers["id"].isin(last.loc[1 - last[NCC] <= eps, "id"])] if NCC in layers else layers.iloc[:0]
 
 
-def depth_trend(layers: pd.DataFrame, depth: int, eps: float) -> Trend:
+def depth_trend(depths: pd.DataFrame) -> Trend:
     """Of the negative effective depth over weight decay, as a fall of depth is a rise of that."""
-    depths = effective_depths(separated(layers, depth, eps), eps)
     lowered = groups(depths.assign(lowered=-depths["effective_depth"]), WEIGHT_DECAY, "lowered")
     return trend(lowered, lambda low, high: DEPTH_TOLERANCE * (1 + 1e-9), rounding=1)
 
@@ -231,17 +230,18 @@ def depth_falls_with_weight_decay(fits: Results, statement: Statement, *, strict
     """Effective depth over weight decay at one eps, the others reported; ``strictly``: whether it has to fall."""
     chosen = enough_seeds(converged(fits) if late else fits)
     depth, layers = fits.config.model.depth, chosen.final_by_layer(NCC)
-    found = depth_trend(layers, depth, NCC_ERROR)
+    by_eps = {eps: effective_depths(separated(layers, depth, eps), eps) for eps in DEPTH_EPS}
+    found = depth_trend(by_eps[NCC_ERROR])
     of = chosen.only(chosen.trials["id"].isin(separated(layers, depth, NCC_ERROR)["id"]))
     if of.trials[WEIGHT_DECAY].nunique() < LEVELS:
         return statement.judged(of, None, f"fewer than {LEVELS} weight decays with an NCC error of {NCC_ERROR:g}")
     said = {}
-    for eps in DEPTH_EPS:
-        depths = effective_depths(separated(layers, depth, eps), eps)
+    for eps, depths in by_eps.items():
         mean = depths.groupby(WEIGHT_DECAY)["effective_depth"].mean()
         said[eps] = ", ".join(f"{value:.3g}" for value in mean)
+    least = next((f"{eps:g}" for eps, depths in by_eps.items() if depth_trend(depths).level), "none")
     ends = said[NCC_ERROR].split(", ")
     measured = "depth by rising weight decay, " + "; ".join(f"eps {eps:g}: {means}" for eps, means in said.items())
-    measured += f"; {seeds_said(of.trials)}{left_out(fits, of)}"
+    measured += f"; smallest of these eps at which no mean rises: {least}; {seeds_said(of.trials)}{left_out(fits, of)}"
     holds, told = (found.rises, found.told) if strictly else (found.level, found.fall_told)
     return statement.judged(of, holds, measured, f"{ends[0]} to {ends[-1]} layers", [told])

@@ -25,9 +25,9 @@ def fitting(results: Results, **values: object) -> Results:
     return results.only(mask)
 
 
-def enough_seeds(results: Results) -> Results:
-    """Without the weight decays at which fewer than three seeds fit, where at another three do."""
-    counts = results.trials.groupby(WEIGHT_DECAY)["seed"].transform("nunique")
+def enough_seeds(results: Results, *keys: str) -> Results:
+    """Without the weight decays, and values of keys, at which fewer than three seeds fit, where at another three do."""
+    counts = results.trials.groupby([WEIGHT_DECAY, *keys])["seed"].transform("nunique")
     return results.only(counts >= min(SEEDS, counts.max())) if len(counts) else results
 
 

@@ -192,6 +192,31 @@ def depths(
     return tables(composed(*words), points, of, edit)
 
 
+def deeper(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002) -> Results:
+    """depth_collapse: with weight decay g rises with depth, and alpha and beta fall with weight decay."""
+    config = composed("experiment=depth_collapse")
+    points = [
+        {"seed": seed, "model.depth": depth, WD: decay}
+        for depth in config.grid["model.depth"]
+        for decay in map(float, config.grid[WD])
+        for seed in range(seeds)
+    ]
+
+    def of(point: dict[str, Any]) -> dict[Any, float]:
+        depth, decay = point["model.depth"], point[WD]
+        g = 0.9 + 0.02 * depth + 10 * decay if decay else 0.5
+        shrunk = math.exp(-200 * decay)
+        return {
+            "min_intra_cosine_uncentred": g - 0.2 + noise(point, spread),
+            "max_inter_cosine_uncentred": -0.2,
+            "within_between_trace_ratio": math.exp(-4 * g),
+            "feature_second_moment": 20 * shrunk * math.exp(noise(point, spread, 1)),
+            "weight_squared_norm": 20 * shrunk * math.exp(noise(point, spread, 2)),
+        }
+
+    return tables(config, points, of, edit)
+
+
 BEST = {0: 1.25, 3: 1.2, 6: 1.1, 9: 0.9}  # of g, by complexity; at 5e-3
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from experiments.pan2023.lemma_tables import lemmas
-from experiments.pan2023.made import complexities, conic, convergence, depths, sweep, timed, verdicts
+from experiments.pan2023.made import complexities, conic, convergence, deeper, depths, sweep, timed, verdicts
 from experiments.pan2023.movie_tables import movie
 from experiments.pan2023.near_tables import near
 
@@ -25,6 +25,7 @@ TABLES: dict[str, Callable[[], Results]] = {
     "bn_wd_sweep at convergence": lambda: sweep(words=("experiment=bn_wd_sweep", *CONVERGED)),
     "bn_wd_converged": convergence,
     "decay_times": timed,
+    "depth_collapse": deeper,
     "depth_minimization": depths,
     "depth_minimization at convergence": lambda: depths(words=("experiment=depth_minimization", *CONVERGED)),
     "dataset_complexity": complexities,

@@ -160,6 +160,7 @@ def test_one_error_is_judged_and_trials_that_do_not_reach_it_are_left_out() -> N
     claim = depth_falls_with_weight_decay(fitting(depths(edit, words=CONIC)), DEPTH, strictly=False, late=True)
     assert claim.verdict is YES
     assert "eps 0.001: 6, 5, 4, 3, 15; eps 0.01: 6, 5, 4, 3, 2" in claim.measured
+    assert "smallest of these eps at which no mean rises: 0.01;" in claim.measured
 
 
 def simulate(judge: Any, made: Results, spread: float, metric: str, by_layer: bool = False) -> list[object]:

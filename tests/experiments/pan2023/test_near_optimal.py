@@ -16,7 +16,7 @@ from nc_runner.experiments.pan2023.near_optimal.claims import ROUNDING, claims, 
 HOLDS = dict.fromkeys(
     ("least_cross_entropy", "bound_holds", "nc3_bound_holds", "vacuous_for_networks", "intra_collapses_with_eps",
      "pairs_collapse_with_eps", "most_classes_bound_holds", "vacuous_at_every_delta", "sharper_bounds_hold",
-     "sharper_bound_says_something"), YES,
+     "sharper_bound_says_something", "smaller_norms_collapse_more"), YES,
 )  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def test_all_hold_on_a_table_made_so() -> None:
         ("vacuous_for_networks", last("mlp", vacuous_eps=1.0)),
         ("intra_collapses_with_eps", powers(0.3, 0.5)),
         ("pairs_collapse_with_eps", powers(1.0, 0.1)),
+        ("smaller_norms_collapse_more", powers(1.0, 0.5)),  # the same whatever alpha beta is
         ("most_classes_bound_holds", last("free_features", intra_cosine_augmented_3=1 - 1e-3)),
         ("sharper_bounds_hold", last("free_features", intra_cosine_augmented_4=1 - 1e-3)),
         ("sharper_bounds_hold", last("mlp", sharper_inter_upper_bound=-0.2)),
@@ -71,6 +72,8 @@ def test_each_alone_can_fail(claim: str, edit: Edit) -> None:
     if claim in ("least_cross_entropy", "vacuous_for_networks", "vacuous_at_every_delta"):
         for other in ("vacuous_for_networks", "vacuous_at_every_delta"):
             judged.pop(other, None)  # both bite at an eps below 0, and the one at an eps where the other does
+    if claim in ("intra_collapses_with_eps", "pairs_collapse_with_eps", "bound_holds"):
+        judged.pop("smaller_norms_collapse_more")  # 1 - min intra is the same at each alpha beta
     if claim in ("most_classes_bound_holds", "pairs_collapse_with_eps"):
         judged.pop("sharper_bounds_hold")
     assert set(judged.values()) == {YES}
@@ -191,3 +194,16 @@ def test_slope_is_the_power_and_needs_a_range() -> None:
     assert slope(rows, "gap") == pytest.approx(0.7)
     assert math.isnan(slope(rows.iloc[:3], "gap"))
     assert math.isnan(slope(rows[rows["eps"] > 1e-5], "gap"))
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.04, NO), (1.06, YES)])
+def test_smaller_norms_collapse_more_by_a_twentieth(ratio: float, verdict: object) -> None:
+    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
+        if point["model.name"] == "free_features":
+            for epoch in range(1, 9):
+                gap = 0.1 * metrics[epoch, None, "eps"] * ratio ** (metrics[epoch, None, "alpha"] - 1)
+                metrics[epoch, None, "min_intra_cosine_augmented"] = 1 - gap
+
+    found = next(claim for claim in claims(near(edit)) if claim.id == "smaller_norms_collapse_more")
+    assert found.verdict is verdict
+    assert found.number == f"{ratio:.3g} times"

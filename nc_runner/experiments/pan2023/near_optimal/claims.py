@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -19,6 +20,7 @@ FITTED_DECADES = 2.0  # [choice] least range of eps for a slope
 INTRA_EXPONENT = 1 / 2  # of eps in the theorem's bound on 1 - intra
 PAIRS_EXPONENT = 1 / 6  # and in that on inter + 1/(C-1)
 NC3_FACTOR = 1 / 4  # of the bound on 1 - intra: that on 1 - the NC3 cosine [derived]
+MORE = 0.05  # [choice] by which a distance is larger than another
 SLOPE_NOISE = 0.02  # [choice] by which a slope may miss an exponent that it has
 
 _WINDOW = f"fitted where {FITTED_EPS[0]:g} <= eps <= {FITTED_EPS[1]:g} [choice]"
@@ -80,6 +82,17 @@ PAIRS_RATE = Statement(
 )
 
 
+SMALLER_NORMS = Statement(
+    "smaller_norms_collapse_more",
+    "free features: the smaller alpha beta the more collapse",
+    "At equal eps, features of smaller alpha beta are collapsed more, where alpha beta > (C-1)/C.",
+    "p. 17, the remark under Theorem 2.3.1",
+    f"at every eps that all trials reach, 1 - min intra is larger at each alpha beta above (C-1)/C than at the next "
+    f"smaller one, by {MORE:.0%} [choice] or more; {_WINDOW}",
+    (finished, data_as_drawn, measured("eps", "alpha", "beta", "min_intra_cosine_augmented")),
+)
+
+
 def claims(results: Results) -> list[Claim]:
     """The premise, the bounds, how far trained networks are from them, collapse as eps goes to 0; every delta."""
     fits = fitting(results)
@@ -91,6 +104,7 @@ def claims(results: Results) -> list[Claim]:
         vacuous_for_networks(networks),
         collapse_with_eps(free, INTRA_RATE, "intra_gap", INTRA_EXPONENT),
         collapse_with_eps(free, PAIRS_RATE, "inter_gap", PAIRS_EXPONENT),
+        collapse_with_norms(free),
         every_delta.most_classes_hold(fits, probes(fits)),
         every_delta.vacuous_at_every_delta(networks, probes(networks)),
         every_delta.sharper_hold(fits, probes(fits)),
@@ -211,3 +225,29 @@ def collapse_with_eps(free: Results, statement: Statement, gap: str, exponent: f
     measured = f"{range_of}; least distance fitted {reached:.1g}"
     holds = bool((fitted >= exponent - SLOPE_NOISE).all())
     return statement.judged(free, holds, measured, f"{fitted.min():.2f} at the least", [window])
+
+
+def collapse_with_norms(free: Results) -> Claim:
+    """1 - min intra of free features of each alpha beta, on nine values of eps that all reach."""
+    classes = free.config.data.classes
+    table = probes(free)
+    table = table[table["eps"].between(*FITTED_EPS) & (table["intra_gap"] > ROUNDING)]
+    table = table[table["alpha_beta"] > (classes - 1) / classes]
+    ends = table.groupby("trial")["eps"].agg(["min", "max"])
+    count = table["alpha_beta"].round(6).groupby(table["trial"]).mean().round(6).nunique()
+    several = Need("alpha beta", "2 or more", f"{count}", count >= 2)
+    if count < 2 or not ends["min"].max() < ends["max"].min():
+        return SMALLER_NORMS.judged(free, None, "no two free features with eps in common", needs=[several])
+    eps = np.geomspace(ends["min"].max(), ends["max"].min(), 9)
+    lines: dict[float, list[np.ndarray]] = {}
+    for _, rows in table.sort_values("eps").groupby("trial"):
+        held = round(float(rows["alpha_beta"].mean()), 6)  # but for rounding
+        lines.setdefault(held, []).append(np.interp(np.log(eps), np.log(rows["eps"]), np.log(rows["intra_gap"])))
+    ordered = [np.exp(np.mean(lines[norms], axis=0)) for norms in sorted(lines)]
+    least = min(float((larger / smaller).min()) for smaller, larger in itertools.pairwise(ordered))
+    norms = ", ".join(f"{value:.3g}" for value in sorted(lines))
+    measured = (
+        f"alpha beta {norms}; eps {eps[0]:.1g} to {eps[-1]:.1g}; 1 - min intra at each over that at the next smaller "
+        f"one {least:.3g} at the least"
+    )
+    return SMALLER_NORMS.judged(free, least >= 1 + MORE, measured, f"{least:.3g} times", [several])
