@@ -8,6 +8,7 @@ seed and the step, as all draws are.
 from __future__ import annotations
 
 import importlib
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,7 @@ from nc_runner.errors import UserError
 from nc_runner.models import losses, parameters
 from nc_runner.rng import generator
 
+_generators = threading.Lock()  # torch's, which stacks on a GPU, in threads, have together
 _CHUNKS = {"cpu": 64, "cuda": 1024}  # samples that pass at once in eval mode
 
 
@@ -176,6 +178,6 @@ def head_of(module: nn.Module, x: Tensor, outputs: int, config: ModelConfig) -> 
 @contextmanager
 def drawing(random: torch.Generator, device: torch.device) -> Iterator[None]:
     """Torch's own generators as this one begins, and afterwards as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with _generators, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(random.initial_seed())
         yield
