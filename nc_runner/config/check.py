@@ -9,7 +9,15 @@ from typing import Any
 
 from nc_runner.config.check_data import check_classes, check_test
 from nc_runner.config.check_figures import check_figures
-from nc_runner.config.check_model import NETWORKS, check_head, check_images, check_peeled, check_residual, check_start
+from nc_runner.config.check_model import (
+    NETWORKS,
+    check_head,
+    check_images,
+    check_own,
+    check_peeled,
+    check_residual,
+    check_start,
+)
 from nc_runner.config.check_training import check_layers, check_training
 from nc_runner.config.choices import (
     BATCH_NORMS,
@@ -57,6 +65,7 @@ def check(config: Config) -> None:
             f"data.samples={samples}: data.name={config.data.name.name} has equally many samples of every class; "
             f"allowed is a multiple of data.classes={config.data.classes}."
         )
+    check_own(config)
     check_images(config)
     check_classes(config)
     check_test(config)

@@ -17,7 +17,7 @@ from nc_runner.config.choices import (
 from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
 
-NETWORKS = CONVOLUTIONAL | {ModelName.mlp, ModelName.residual_mlp}
+NETWORKS = CONVOLUTIONAL | {ModelName.mlp, ModelName.residual_mlp, ModelName.own}
 LONGEST_T = 700.0  # log of the largest time that is a float64
 LARGEST_GIB = 8.0
 
@@ -119,6 +119,29 @@ def check_start(config: Config) -> None:
                 f"{key}={of}: {said} fits exactly, which takes a dimension for each sample; allowed is at least "
                 f"data.samples={data.samples}."
             )
+
+
+def check_own(config: Config) -> None:
+    """Refuse a network of one's own without its name, another with one, and what we cannot change in it."""
+    model = config.model
+    if model.name is not ModelName.own:
+        for name, nothing in (("_target_", None), ("args", {})):
+            if (value := getattr(model, name)) != nothing:
+                raise UserError(f"model.{name}={value}: model.name={model.name.name} has none; allowed is model=own.")
+        return
+    if not model._target_ or "." not in model._target_:
+        raise UserError(f"model._target_={model._target_}: model.name=own needs it; allowed is package.module.Class.")
+    for name, only in (("depth", 1), ("norm", Norm.none), ("dropout", 0.0)):
+        if (value := getattr(model, name)) != only:
+            raise UserError(
+                f"model.{name}={getattr(value, 'name', value)}: model.name=own is as its class makes it; allowed is "
+                f"{getattr(only, 'name', only)}."
+            )
+    if config.train.weight_decay_first is not None:
+        raise UserError(
+            f"train.weight_decay_first={config.train.weight_decay_first:g}: model.name=own has the same weight decay "
+            "in all layers; allowed is null."
+        )
 
 
 def check_peeled(config: Config) -> None:

@@ -41,6 +41,7 @@ class ModelName(Enum):
     resnet20 = "resnet20"
     resnet18 = "resnet18"
     vgg13 = "vgg13"
+    own = "own"
 
 
 CONVOLUTIONAL = frozenset((ModelName.resnet20, ModelName.resnet18, ModelName.vgg13))

@@ -89,10 +89,10 @@ def to_config(node: Any) -> Config:
 
 
 def _dotted(container: Any, prefix: str = "") -> set[str]:
-    """The dotted names of a nested dict's leaves; ``grid`` is one leaf."""
+    """The dotted names of a nested dict's leaves, of which ``grid`` and ``model.args`` are."""
     found: set[str] = set()
     for name, value in container.items():
-        is_branch = isinstance(value, dict) and prefix + name != "grid"
+        is_branch = isinstance(value, dict) and prefix + name not in ("grid", "model.args")
         found |= _dotted(value, f"{prefix}{name}.") if is_branch else {prefix + name}
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from nc_runner.config.choices import Activation, Init, ModelName, Norm, Start
 from nc_runner.config.field import key
@@ -14,8 +15,10 @@ class ModelConfig:
         ModelName.mlp,
         "mlp; residual_mlp, blocks z + activation(W z) between a linear first layer and a linear head; one free vector "
         "for each sample under one linear layer: free_features (norms held fixed), ulpm (norms free); convolutions "
-        "under a head like mlp's: resnet20, resnet18, vgg13",
+        "under a head like mlp's: resnet20, resnet18, vgg13; own, a network that _target_ names",
     )
+    _target_: str | None = key(None, "own: package.module.Class, an nn.Module that ends in a Linear layer")
+    args: dict[str, Any] = key({}, "own: arguments that the class is called with, {name: value}")
     depth: int = key(
         6, "number of linear layers, the output layer included; of convolutional networks, of the head", low=1
     )

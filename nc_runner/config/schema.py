@@ -92,6 +92,8 @@ WITHOUT_EFFECT_AT = {
     "model.norm_on": None,
     "model.first_width": None,
     "model.dropout": 0.0,
+    "model._target_": None,
+    "model.args": {},
 }
 
 # Keys that choose where and how a run happens but cannot change a trial's numbers. (The device and the thread

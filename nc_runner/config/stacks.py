@@ -57,8 +57,8 @@ def make_stacks(trials: Sequence[Trial], *, cuda: bool) -> list[list[Trial]]:
     for members in kinds.values():
         config = members[0].config
         most = len(members)
-        if config.train.method is Method.flow:
-            most = 1  # each trial has its own steps
+        if config.train.method is Method.flow or config.model.name is ModelName.own:
+            most = 1  # each trial has its own steps, or is a module
         elif cuda and config.model.name in CONVOLUTIONAL:
             # Grouped convolutions lose to networks of their own, each on its stream, at every width (H100, ResNet20,
             # images a second of five: 63,000 and 97,000 with 2 channels, 33,000 and 50,000 with 8, 14,000 and 35,000

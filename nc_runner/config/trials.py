@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nc_runner.config.check import check
-from nc_runner.config.choices import IMAGE_DATA
+from nc_runner.config.choices import IMAGE_DATA, ModelName
 from nc_runner.config.keys import axis_keys, flatten, replace
 from nc_runner.config.schema import WITHOUT_EFFECT, WITHOUT_EFFECT_AT, Config, DataConfig
+from nc_runner.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ def make_trials(
         points = values if len(keys) > 1 else [[value] for value in values]
         if any(key in overridden for key in keys):
             points = [[base[key] for key in keys]]
+        elif config.model.name is ModelName.own and (of_model := [key for key in keys if key.startswith("model.")]):
+            raise UserError(
+                f"grid: {of_model[0]} is varied, and model.name=own is as its class makes it; allowed is one value, "
+                f"{of_model[0]}={base[of_model[0]]} for example."
+            )
         axes.append([dict(zip(keys, point, strict=True)) for point in points])
     trials = []
     for point in itertools.product(*axes):

@@ -53,7 +53,7 @@ def readable(words: Iterable[str], *, several: bool = False) -> list[str]:
                 f"{word}: is a list, but {key}= picks one of the files in conf/{key}; allowed is one, or "
                 f"-m {key}={value.strip('[]')}, which makes a job of each."
             )
-        found.append(f"++{word}" if key == "grid" else word)
+        found.append(f"++{word}" if key in ("grid", "model.args") else word)
     return found
 
 

@@ -126,6 +126,8 @@ class Experiment:
         check: refuses, with a UserError, a trial's config that the experiment cannot run; nothing is written by then.
         warnings: what makes the results less sure than they look, in a sentence each.
         reference: the paper, where it is none of these.
+        any_network: whether it measures and tells of networks of one's own too, model=own, of which layer 0 is what
+            enters the last linear layer and layer 1 the logits.
 
     Raises:
         TypeError: what lists show of it is no text.
@@ -143,6 +145,7 @@ class Experiment:
     check: Callable[[Config], None] | None = None
     warnings: Callable[[Results], list[str]] | None = None
     reference: Paper | None = None
+    any_network: bool = False
 
     def __post_init__(self) -> None:
         for name in ("paper", "figure", "summary", "cost"):

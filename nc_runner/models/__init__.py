@@ -12,12 +12,13 @@ from nc_runner.config.schema import ModelConfig
 from nc_runner.models.convolutional import ConvolutionalNetwork
 from nc_runner.models.free_features import FreeFeatures
 from nc_runner.models.mlp import MLP
+from nc_runner.models.own import OwnNetwork
 from nc_runner.models.residual_mlp import ResidualMLP
 from nc_runner.models.ulpm import ULPM
 
-__all__ = ["MLP", "ULPM", "ConvolutionalNetwork", "FreeFeatures", "Network", "ResidualMLP", "build"]
+__all__ = ["MLP", "ULPM", "ConvolutionalNetwork", "FreeFeatures", "Network", "OwnNetwork", "ResidualMLP", "build"]
 
-Network = MLP | FreeFeatures | ULPM | ConvolutionalNetwork
+Network = MLP | FreeFeatures | ULPM | ConvolutionalNetwork | OwnNetwork
 
 
 def build(
@@ -39,6 +40,10 @@ def build(
         return FreeFeatures(config, len(x), classes, seeds, device=device, dtype=dtype)
     if config.name is ModelName.ulpm:
         return ULPM(config, len(x), classes, seeds, device=device, dtype=dtype)
+    if config.name is ModelName.own:
+        return OwnNetwork(
+            config, x, classes, seeds, device=device, dtype=dtype, loss=loss, label_smoothing=label_smoothing
+        )
     if config.name in CONVOLUTIONAL:
         kind: type[MLP] | type[ConvolutionalNetwork] = ConvolutionalNetwork
     else:

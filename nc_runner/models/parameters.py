@@ -28,7 +28,10 @@ def views(flat: Tensor, shapes: Shapes) -> dict[str, Tensor]:
 def split(flat: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     """As ``views``, for autograd: the gradient at ``flat`` is put together in one piece, not added up view by view."""
     pieces = flat.split([math.prod(shape) for shape in shapes.values()], dim=1)
-    return {name: piece.unflatten(1, shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+    return {
+        name: piece.unflatten(1, shape) if shape else piece[:, 0]
+        for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
+    }
 
 
 def zeros(trials: int, shapes: Shapes, *, device: torch.device, dtype: torch.dtype) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from nc_runner import data, experiments
 from nc_runner.config.check import check
-from nc_runner.config.choices import Device, MatmulPrecision
+from nc_runner.config.choices import Device, MatmulPrecision, ModelName
 from nc_runner.config.compose import check_scale, composed
 from nc_runner.config.keys import overridden_keys, to_config
 from nc_runner.config.schema import Config
@@ -18,6 +18,7 @@ from nc_runner.config.trials import Trial
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Experiment
 from nc_runner.experiments.measures.held_out import with_held_out
+from nc_runner.models.own import head_of, made
 from nc_runner.run.there import there
 from nc_runner.run.workers import worker_count
 
@@ -74,6 +75,8 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
         precision = config.train.matmul_precision.name
         raise UserError(f"train.matmul_precision={precision}: is for GPUs; allowed on a CPU is highest.")
     trials, absent = there(config, overridden_keys(overrides))
+    if own := [trial for trial in trials if trial.config.model.name is ModelName.own]:
+        check_own_networks(own, experiment)
     if experiment.check:
         for trial in trials:
             experiment.check(trial.config)
@@ -83,6 +86,22 @@ def make_plan(config: Config, overrides: Sequence[str] = ()) -> Plan:
     jobs = worker_count(config.jobs, len(stacks), device)
     left_out = list(dict.fromkeys(item for trial in trials for item in data.left_out(trial.config.data)))
     return Plan(config, overrides, experiment, trials, stacks, device, jobs, checksums, left_out, absent)
+
+
+def check_own_networks(trials: Sequence[Trial], experiment: Experiment) -> None:
+    """Refuse an experiment that knows its networks alone, and modules that cannot be made or take no such data.
+
+    Raises:
+        UserError: what is wrong.
+    """
+    if not experiment.any_network:
+        raise UserError(
+            f"model.name=own: experiment={trials[0].config.experiment} measures and tells of its own networks; allowed "
+            "is an experiment whose record has any_network=True."
+        )
+    for config in {trial.config.model._target_: trial.config for trial in trials}.values():
+        x, _ = data.load(config.data)
+        head_of(made(config.model, config.seed_list[0]), x[:2], config.data.classes, config.model)
 
 
 def stacks_by_name(trials: Sequence[Trial], device: str) -> dict[str, list[Trial]]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from nc_runner.config.choices import CONVOLUTIONAL, OF_MLP, Precision
+from nc_runner.config.choices import CONVOLUTIONAL, OF_MLP, ModelName, Precision
 from nc_runner.config.trials import Trial
 from nc_runner.models import build, parameters
 from nc_runner.rng import minibatch_order
@@ -52,7 +52,7 @@ class SGD:
         self.config = trials[0].config
         self.device = device
         dtype = dtype or DTYPES[self.config.train.precision]
-        if self.config.model.name not in CONVOLUTIONAL:
+        if self.config.model.name not in CONVOLUTIONAL | {ModelName.own}:
             x = x.flatten(1)
         self.x, self.y = x.to(device, dtype), y.to(device)
         self.targets = one_hot(self.y, self.config.data.classes).to(dtype)
@@ -82,7 +82,7 @@ class SGD:
         )
         self.optimizer = optimizer(self.config.train, self.network.flat, self.network.flat_grad, self.rates)
         self.network.weight_decay = {
-            name: view.flatten(1)[:, 0] for name, view in self._by_name(self.rates.weight_decay).items()
+            name: view.reshape(len(view), -1)[:, 0] for name, view in self._by_name(self.rates.weight_decay).items()
         }
         self.batch_size = min(self.config.train.batch_size or len(x), len(x))
         self.probe_epochs = probe_epochs(self.config)
@@ -95,7 +95,7 @@ class SGD:
         self._next_order: tuple[int, Tensor] | None = None
         self._steps: Callable[[Tensor], None] = self.update
         self._steps_at_once = 1
-        if device.type == "cuda":
+        if device.type == "cuda" and self.config.model.name is not ModelName.own:  # of which no capture is known to do
             fused = fused_step(self)
             self._steps = CapturedSteps(fused or self.update, self.state, self.batch_size)
             self._steps_at_once = 1 if self.config.model.name in CONVOLUTIONAL else _STEPS_A_GRAPH

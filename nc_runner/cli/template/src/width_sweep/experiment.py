@@ -32,9 +32,9 @@ WIDER_COLLAPSES_MORE = Statement(
 def measure(network: MLP | None, x: Tensor, y: Tensor, config: Config) -> Iterator[Measurement]:
     """NC1 of the last layer's features, and fit."""
     assert network is not None
-    outputs = dict(network.features(x))
+    outputs, (weight, _) = dict(network.features(x)), network.output_layer()
     last = network.depth - 1
-    for name, value in geometry.collapse(outputs[last], y, network.params[f"{network.depth}.weight"]):
+    for name, value in geometry.collapse(outputs[last], y, weight):
         yield last, name, value
     for name, value in geometry.fit(outputs[network.depth], y):
         yield None, name, value
