@@ -14,6 +14,7 @@ from tables import make_results
 import nc_runner
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.check import check
+from nc_runner.config.stacks import make_stacks
 from nc_runner.config.trials import make_trials
 from nc_runner.errors import UserError
 from nc_runner.experiments.needs import plain_network
@@ -56,6 +57,12 @@ def test_a_grid_cannot_vary_what_is_not_its_network_s_and_experiments_of_ours_re
     own, ours = (make_trials(compose(of))[0].keys for of in (words, RANK_TCV))
     assert (own["model._target_"], own["model.args"]) == ("own_networks.Plain", {"width": 6})
     assert not {"model._target_", "model.args"} & ours.keys()
+
+
+@pytest.mark.parametrize("cuda", [True, False])
+def test_each_trains_alone(cuda: bool) -> None:
+    trials = make_trials(compose([*RANK_TCV, *OWN, "model.width=4", "seeds=3"]))
+    assert [len(stack) for stack in make_stacks(trials, cuda=cuda)] == [1] * len(trials)
 
 
 def test_it_is_trained_measured_and_saved(tmp_path: Path) -> None:
