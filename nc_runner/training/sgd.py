@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 
 from nc_runner.config.choices import CONVOLUTIONAL, OF_MLP, ModelName, Precision
 from nc_runner.config.trials import Trial
-from nc_runner.models import build, parameters
+from nc_runner.models import MLP, build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.fused import fused_step
 from nc_runner.training.graph import CapturedSteps
@@ -67,6 +67,7 @@ class SGD:
             label_smoothing=self.config.train.label_smoothing,
         )
         if self.config.model.start in OF_MLP:
+            assert isinstance(self.network, MLP)
             place(self.network, self.trials, self.x, self.targets)
 
         def per_trial(name: str, dtype: torch.dtype | None = dtype) -> Tensor:

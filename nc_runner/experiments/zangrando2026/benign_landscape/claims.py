@@ -99,7 +99,7 @@ def claims(results: Results) -> list[Claim]:
 def curves(results: Results) -> pd.DataFrame:
     """One row a trial and epoch: loss, objective, and each quantity averaged over the intermediate layers."""
     table = results.by_layer(*QUANTITIES)
-    table = table.reindex(columns=[*table.columns.difference(QUANTITIES), *QUANTITIES])
+    table = table.reindex(columns=[*table.columns.difference([*QUANTITIES]), *QUANTITIES])
     inner = table[table["layer"].between(2, results.config.model.depth - 1)]
     means = inner.groupby(["id", "epoch"])[[*QUANTITIES]].mean().reset_index()
     columns = ["id", "epoch", START, NOISE, "seed", "loss", "objective"]

@@ -146,7 +146,9 @@ def is_predicted(statement: Statement, results: Results) -> Claim:
     if table.empty:
         return statement.judged(results, None, "no search that fits")
     ratio = (table["least"] / table["predicted"]).groupby([table[NAME], table["kind"]]).min()
-    told = ", ".join(f"{name} {kind} {value - 1:+.1e}" for (name, kind), value in ratio.items())
+    told = ", ".join(
+        f"{name} {kind} {value - 1:+.1e}" for (name, kind), value in zip(ratio.index.to_list(), ratio, strict=True)
+    )
     lowest = ratio.groupby(level=0).min()
     holds = bool(((lowest - 1).abs() <= WITHIN).all())
     worst = (lowest - 1).abs().max()
