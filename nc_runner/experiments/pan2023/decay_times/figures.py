@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -42,7 +43,13 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
         ticks(over_decay, sorted({*epochs.get(WEIGHT_DECAY, []), *times.get(WEIGHT_DECAY, [])}))
         lines_over_time(results, over_time, tables[name], "gap")
         if len(epochs):
-            ring = {"marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": "none", "color": ORANGE}
+            ring: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 10,
+                "fillstyle": "none",
+                "linestyle": "none",
+                "color": ORANGE,
+            }
             mean = epochs.groupby(TIMES)["gap"].mean()
             over_time.plot(mean.index.to_numpy(), mean.to_numpy(), **ring, label=equal_epochs(epochs))
         for ax in (over_decay, over_time):
