@@ -23,13 +23,13 @@ from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase
 
 ORDER = ("teacher", "conic_hull")
-TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)  # of decay times
+TICKS = (0.1, 0.3, 1, 3, 10, 27, 100, 300)  # of decay times
 
 
 def figures(results: Results) -> dict[str, Drawing]:
     """Time or weight decay, of g; NC1 and NC3 over decay times."""
     tables = of_data(results, ORDER)
-    return {"time_or_weight_decay": answer(results, tables), "nc1_nc3": collapse(results, tables)}
+    return {"time_or_weight_decay": answer(results, tables), "time_or_weight_decay_nc1_nc3": collapse(results, tables)}
 
 
 def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:

@@ -42,7 +42,7 @@ def figures(results: Results) -> dict[str, Drawing]:
             name = f"λ = {decay:g}" if decay else "no weight decay"
             plot_over(ax, rows, DEPTH, metric, label=name, **style)
         ax.set(title=title, xlabel="depth (linear layers)", ylabel=label)
-        if metric != "gap":
+        if metric == RATIO:
             ax.set_yscale("log")
         if len(fits):
             ax.set_xticks(sorted(fits[DEPTH].unique()))
