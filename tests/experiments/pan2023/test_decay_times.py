@@ -204,7 +204,7 @@ def test_lines_are_g_after_equal_epochs_and_at_equal_times(draw: Draw) -> None:
 
 def test_nc1_and_nc3_are_drawn_over_decay_times(draw: Draw) -> None:
     table = timed(seeds=1, spread=0)
-    nc1, _, nc3, _ = draw(figures, table)["nc1_nc3"].figure.axes
+    nc1, _, nc3, _ = draw(figures, table)["time_or_weight_decay_nc1_nc3"].figure.axes
     final = table.final().query("status == 'interpolated' and `data.name` == 'teacher'")
     of = final[final[WD] == 1e-3].sort_values("epochs")
     for ax, metric in ((nc1, RATIO), (nc3, NC3)):

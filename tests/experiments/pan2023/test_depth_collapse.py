@@ -85,7 +85,7 @@ def test_what_lacks() -> None:
     table = deeper()
     decayed = table.only(table.trials[WD] > 0)
     assert verdicts(claims(decayed)) == {**HOLDS, CONTROL: OPEN, PRODUCT: OPEN}
-    early = dataclasses.replace(table, trials=table.trials.assign(epochs=200))
+    early = dataclasses.replace(table, trials=table.trials.assign(epochs=60))
     assert verdicts(claims(early)) == {DEEPER: OPEN, CONTROL: YES, NORMS: OPEN, PRODUCT: YES}
 
 

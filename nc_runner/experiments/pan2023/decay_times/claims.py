@@ -150,13 +150,14 @@ def share_of_time(results: Results, table: pd.DataFrame, statement: Statement) -
     taken = int(epochs[EPOCHS].iloc[0])
     thesis = Need("the thesis's epochs", f"{THESIS_EPOCHS}", f"{taken}", taken == THESIS_EPOCHS)
     part = share(epochs, times)
-    said = f"{part:.0%}" if part == part else "no part"
+    said = f"{part:.0%} of the growth is training time" if part == part else "no growth to share out"
+    number = f"{part:.0%} is time" if part == part else "no growth"
     low, high = epochs[WEIGHT_DECAY].min(), epochs[WEIGHT_DECAY].max()
     measured = (
         f"g grows by {growth(epochs):.3f} from {low:g} to {high:g} after {taken:,} epochs, and by {growth(times):.3f} "
-        f"after {times[TIMES].min():.3g} decay times each; {said} of the growth is training time"
+        f"after {times[TIMES].min():.3g} decay times each; {said}"
     )
-    return statement.judged(judged, found.all_above, measured, f"{said} is time", [there, thesis, found.told])
+    return statement.judged(judged, found.all_above, measured, number, [there, thesis, found.told])
 
 
 def ends_of(rows: pd.DataFrame) -> dict[tuple[int, float], float]:

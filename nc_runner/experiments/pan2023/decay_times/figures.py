@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -22,13 +23,13 @@ from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase
 
 ORDER = ("teacher", "conic_hull")
-TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300)  # of decay times
+TICKS = (0.1, 0.3, 1, 3, 10, 27, 100, 300)  # of decay times
 
 
 def figures(results: Results) -> dict[str, Drawing]:
     """Time or weight decay, of g; NC1 and NC3 over decay times."""
     tables = of_data(results, ORDER)
-    return {"time_or_weight_decay": answer(results, tables), "nc1_nc3": collapse(results, tables)}
+    return {"time_or_weight_decay": answer(results, tables), "time_or_weight_decay_nc1_nc3": collapse(results, tables)}
 
 
 def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
@@ -42,7 +43,13 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
         ticks(over_decay, sorted({*epochs.get(WEIGHT_DECAY, []), *times.get(WEIGHT_DECAY, [])}))
         lines_over_time(results, over_time, tables[name], "gap")
         if len(epochs):
-            ring = {"marker": "o", "markersize": 10, "fillstyle": "none", "linestyle": "none", "color": ORANGE}
+            ring: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 10,
+                "fillstyle": "none",
+                "linestyle": "none",
+                "color": ORANGE,
+            }
             mean = epochs.groupby(TIMES)["gap"].mean()
             over_time.plot(mean.index.to_numpy(), mean.to_numpy(), **ring, label=equal_epochs(epochs))
         for ax in (over_decay, over_time):

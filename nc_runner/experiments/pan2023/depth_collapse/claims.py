@@ -130,7 +130,7 @@ def smaller_norms(decayed: Results) -> Claim:
     table = with_norms(decayed.final(), decayed.config.data.classes)
     comparisons, said = [], []
     for norm in ("alpha", "beta"):
-        logs = table.assign(log=np.log(table[norm]))
+        logs = table.assign(log=np.log(table[norm].clip(lower=np.finfo(float).tiny)))
         low, high = {}, {}
         for depth, rows in logs.groupby(DEPTH):
             of = groups(rows, WEIGHT_DECAY, "log")

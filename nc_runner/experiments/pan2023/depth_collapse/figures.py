@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 
 from nc_runner.experiments.base import Results
@@ -34,11 +36,13 @@ def figures(results: Results) -> dict[str, Drawing]:
             if rows.empty or metric not in rows:
                 continue
             colour = plt.colormaps["viridis_r"](0.1 + 0.9 * number / max(len(decays) - 1, 1))
-            style = {"color": colour, "marker": "o"} if decay else {"color": GREY, "marker": "x", "linestyle": ":"}
+            style: dict[str, Any] = {"color": colour, "marker": "o"}
+            if not decay:
+                style = {"color": GREY, "marker": "x", "linestyle": ":"}
             name = f"λ = {decay:g}" if decay else "no weight decay"
             plot_over(ax, rows, DEPTH, metric, label=name, **style)
         ax.set(title=title, xlabel="depth (linear layers)", ylabel=label)
-        if metric != "gap":
+        if metric == RATIO:
             ax.set_yscale("log")
         if len(fits):
             ax.set_xticks(sorted(fits[DEPTH].unique()))
