@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.optimize import brentq
 from torch.nn.functional import relu
 
 from nc_runner.config.check import check as check_config
@@ -34,10 +35,11 @@ def config_of(**changes: object) -> Config:
     return replace(Config(), SETTING | {key.replace("__", "."): value for key, value in changes.items()})
 
 
-def test_the_predicted_cost_is_the_notes() -> None:
-    """B = 4, c = 0.5: w = .3192, s = .6490; feedforward m K c^(-2/m)."""
+def test_the_predicted_cost_is_that_of_equal_singular_values() -> None:
+    """Residual K (s^2 + B w^2), w(1+w) = s^2 and c s (1+w)^B = 1; feedforward m K c^(-2/m)."""
     of = predicted(config_of(model__name="residual_mlp", model__depth=6, data__classes=4, data__samples=4))
-    assert of == pytest.approx(4 * (0.6490**2 + 4 * 0.3192**2), rel=1e-3)
+    w = brentq(lambda w: 0.5 * (w * (1 + w)) ** 0.5 * (1 + w) ** 4 - 1, 0, 1)
+    assert of == pytest.approx(4 * (w * (1 + w) + 4 * w**2))
     assert predicted(config_of()) == pytest.approx(3 * 2 * 0.5 ** (-2 / 3))
 
 
