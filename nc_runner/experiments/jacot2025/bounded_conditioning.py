@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from nc_runner.config.choices import ModelName
@@ -87,7 +88,10 @@ def figures(results: Results) -> dict[str, Drawing]:
     near.axvline(NEAR, color="black", linewidth=0.8)
     near.axhline(BOUNDED, color="black", linewidth=0.8, linestyle="-.")
     near.set(title="near the optimum", xlabel="objective over the least found, − 1", ylabel="$c_3$")
-    legend_above(figure, over)
+    bounds = (("--", "bound by what is measured"), (":", "bound by the step size"))
+    legend_above(
+        figure, over, [Line2D([], [], color="0.4", linestyle=line, linewidth=1.1, label=name) for line, name in bounds]
+    )
     return {"bounded_conditioning": Drawing(figure, caption(results), notes(results))}
 
 
