@@ -92,8 +92,8 @@ def notes(results: Results) -> list[str]:
         "Dashed in the panel of NC2 by layer: NC2 of a balanced head, c₃^((L − l)/L₂) at layer l of L, c₃ the "
         "condition number of the product of the L₂ linear layers (our derivation).",
         "NC3, orthogonality: of the layer before the last, the mean over pairs of |cos| of class means, and what "
-        "Wielandt's inequality allows a pair, (κ² − 1)/(κ² + 1) with κ = NC2 (our derivation); NC3 is the mean cosine of the last "
-        "weight's rows with the class means that come into it [paper].",
+        "Wielandt's inequality allows a pair, (κ² − 1)/(κ² + 1) with κ = NC2 (our derivation); NC3 is the mean "
+        "cosine of the last weight's rows with the class means that come into it [paper].",
         "Runs that diverged are left out; the balanced head is of those that fit.",
         *words.averaged(results),
         *words.setting(results),
