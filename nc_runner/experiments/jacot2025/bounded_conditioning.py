@@ -88,10 +88,9 @@ def figures(results: Results) -> dict[str, Drawing]:
     near.axvline(NEAR, color="black", linewidth=0.8)
     near.axhline(BOUNDED, color="black", linewidth=0.8, linestyle="-.")
     near.set(title="near the optimum", xlabel="objective over the least found, − 1", ylabel="$c_3$")
-    bounds = (("--", "bound by what is measured"), (":", "bound by the step size"))
-    legend_above(
-        figure, over, [Line2D([], [], color="0.4", linestyle=line, linewidth=1.1, label=name) for line, name in bounds]
-    )
+    measured_bound = Line2D([], [], color="0.4", linewidth=1.1, linestyle="--", label="bound by what is measured")
+    stable_bound = Line2D([], [], color="0.4", linewidth=1.1, linestyle=":", label="bound by the step size")
+    legend_above(figure, over, [measured_bound, stable_bound])
     return {"bounded_conditioning": Drawing(figure, caption(results), notes(results))}
 
 
