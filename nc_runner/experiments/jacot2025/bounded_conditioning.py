@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from nc_runner.config.choices import ModelName
@@ -87,7 +88,9 @@ def figures(results: Results) -> dict[str, Drawing]:
     near.axvline(NEAR, color="black", linewidth=0.8)
     near.axhline(BOUNDED, color="black", linewidth=0.8, linestyle="-.")
     near.set(title="near the optimum", xlabel="objective over the least found, − 1", ylabel="$c_3$")
-    legend_above(figure, over)
+    measured_bound = Line2D([], [], color="0.4", linewidth=1.1, linestyle="--", label="bound by what is measured")
+    stable_bound = Line2D([], [], color="0.4", linewidth=1.1, linestyle=":", label="bound by the step size")
+    legend_above(figure, over, [measured_bound, stable_bound])
     return {"bounded_conditioning": Drawing(figure, caption(results), notes(results))}
 
 

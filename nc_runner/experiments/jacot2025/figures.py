@@ -33,11 +33,11 @@ PANELS = (
 
 
 def training_figure(results: Results, *, gram_layers: int) -> Drawing:
-    """Four panels over training, a curve a layer, with predictions; below, Gram matrices and NC2 by layer."""
-    config, columns = results.config, gram_layers + 2
+    """Panels over training, a curve a layer, with predictions, and NC3; below, Gram matrices and NC2 by layer."""
+    config, columns = results.config, gram_layers + 1
     figure = plt.figure(figsize=(13.5, 6.2))
     halves = figure.add_gridspec(2, 1, height_ratios=(1.25, 1), hspace=0.42)
-    above, below = halves[0].subgridspec(1, 4, wspace=0.32), halves[1].subgridspec(1, columns, wspace=0.45)
+    above, below = halves[0].subgridspec(1, 5, wspace=0.32), halves[1].subgridspec(1, columns, wspace=0.45)
     upper = [figure.add_subplot(above[i]) for i in range(4)]
     lower = [figure.add_subplot(below[i]) for i in range(columns)]
     table = results.by_layer(NC1, NC2, BALANCE, NEGATIVITY)
@@ -55,17 +55,17 @@ def training_figure(results: Results, *, gram_layers: int) -> Drawing:
     depth = head_depth(config)
     for ax, layer in zip(lower, range(max(0, depth + 1 - gram_layers), depth + 1), strict=False):
         image = draw_gram(ax, results, layer)
-    colour_bar(lower[-3], image, "relative", ticks=[-1, 0, 1])  # one scale for all
-    draw_condition(lower[-2], results)
-    draw_geometry(lower[-1], results)
+    colour_bar(lower[-2], image, "relative", ticks=[-1, 0, 1])  # one scale for all
+    draw_condition(lower[-1], results)
+    draw_geometry(figure.add_subplot(above[4]), results)
     return Drawing(figure, caption(results), notes(results))
 
 
 def caption(results: Results) -> str:
     """What the panels show."""
     return (
-        f"Above: each layer of the head over training, {words.runs(results)}. Below, at the last epoch: Gram matrices "
-        "of class means, and NC2 against the layer; last, NC3. Class means are uncentred."
+        f"Above: each layer of the head over training, and NC3; {words.runs(results)}. Below, at the last epoch: "
+        "Gram matrices of class means, and NC2 against the layer. Class means are uncentred."
     )
 
 
@@ -91,9 +91,9 @@ def notes(results: Results) -> list[str]:
         "Gram matrices: inner products of class means over the largest of them, mean over runs.",
         "Dashed in the panel of NC2 by layer: NC2 of a balanced head, c₃^((L − l)/L₂) at layer l of L, c₃ the "
         "condition number of the product of the L₂ linear layers (our derivation).",
-        "Last panel: of the layer before the last, the mean over pairs of |cos| of class means, and what Wielandt's "
-        "inequality allows a pair, (κ² − 1)/(κ² + 1) with κ = NC2 (our derivation); NC3 is the mean cosine of the last "
-        "weight's rows with the class means that come into it [paper].",
+        "NC3, orthogonality: of the layer before the last, the mean over pairs of |cos| of class means, and what "
+        "Wielandt's inequality allows a pair, (κ² − 1)/(κ² + 1) with κ = NC2 (our derivation); NC3 is the mean "
+        "cosine of the last weight's rows with the class means that come into it [paper].",
         "Runs that diverged are left out; the balanced head is of those that fit.",
         *words.averaged(results),
         *words.setting(results),
