@@ -88,6 +88,7 @@ WITHOUT_EFFECT_AT = {
     "data.label_noise": 0.0,
     "data.imbalance": 1.0,
     "data.imbalance_shape": "long_tail",
+    "data.split": "train",
     "model.norm_on": None,
     "model.dropout": 0.0,
     "model._target_": None,
