@@ -17,29 +17,30 @@ HELD: list[torch.library.Library] = []  # so that what is defined stays so
 def torchvision() -> ModuleType:
     """torchvision, also beside a torch for which its compiled operators are not made: its networks need none of them.
 
-    Importing it then fails for the name of one, which is all that it asks for; so the name is given.
+    Importing it then fails for want of the names of two alone; so they are given.
     """
     try:
         return importlib.import_module("torchvision")
     except ModuleNotFoundError:
         pytest.skip("torchvision is not installed")
     except RuntimeError as error:
-        if "torchvision::nms does not exist" not in str(error):
+        if "operator torchvision::nms does not exist" not in str(error):
             raise
         HELD.append(torch.library.Library("torchvision", "FRAGMENT"))
-        HELD[-1].define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        for name in ("nms", "qnms"):
+            HELD[-1].define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         return importlib.import_module("torchvision")
 
 
 def transformers() -> Any:
     """transformers, which looks for torchvision itself."""
-    pytest.importorskip("transformers", reason="transformers is not installed")
+    found = pytest.importorskip("transformers", reason="transformers is not installed")
     torchvision()
-    return importlib.import_module("transformers")
+    return found
 
 
 def resnet() -> nn.Module:
-    """torchvision's ResNet10 with batch statistics that are not those of its start."""
+    """torchvision's ResNet of four blocks, with statistics that are not those of its start."""
     resnet = torchvision().models.resnet
     torch.manual_seed(0)
     model: nn.Module = resnet.ResNet(resnet.BasicBlock, [1, 1, 1, 1], num_classes=CLASSES)

@@ -40,7 +40,7 @@ def column(path: Path, name: str, shape: tuple[int, ...]) -> Callable[[int], Ite
     import pyarrow.parquet as pq
 
     def batches(rows: int) -> Iterator[np.ndarray]:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, memory_map=True, pre_buffer=False) as file:
             for batch in file.iter_batches(rows, columns=[name]):
                 read = batch.column(0)
                 if read.null_count or (

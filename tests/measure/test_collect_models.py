@@ -126,5 +126,5 @@ def test_the_next_tokens_of_a_language_model() -> None:
     values = found.compute()["lm_head"]
     same(values[RATIO], metrics.within_between_trace_ratio(features, places))
     rows = model.lm_head.weight[classes]
-    same(values["ncc_agreement"], metrics.ncc_agreement(features, places, rows))
+    same(values["ncc_agreement"], metrics.ncc_agreement(features, places, rows, bias=None))
     same(values["self_duality_frobenius"], metrics.self_duality_frobenius(features, places, rows))
