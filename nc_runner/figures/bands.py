@@ -56,13 +56,15 @@ def bands_of(figure: Figure, width: float) -> tuple[list[Band], list[Band]]:
 
 
 def fitted(owner: Figure | Axes, legend: Legend, width: float, **where: Any) -> Legend:
-    """The legend again, in the most columns that are no wider than ``width`` inches."""
+    """The legend again, in the fewest rows that are no wider than ``width`` inches, all but the last column full."""
     handles, texts = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
     figure = owner if isinstance(owner, Figure) else owner.get_figure(root=True)
     assert figure is not None
     title = legend.get_title().get_text() or None
     given: Sequence[Any] = [handle for handle in handles if handle is not None]
-    for columns in range(min(legend._ncols, len(texts)) if title else len(texts), 0, -1):  # type: ignore[attr-defined]
+    most = legend._ncols if title else len(texts)  # type: ignore[attr-defined]
+    even = dict.fromkeys(-(-len(texts) // rows) for rows in range(1, len(texts) + 1))
+    for columns in [columns for columns in even if columns <= most]:
         new = owner.legend(
             given, texts, ncols=columns, title=title, columnspacing=COLUMN_GAP, handletextpad=0.5, borderpad=0.2,
             borderaxespad=0, **where,

@@ -135,3 +135,20 @@ def test_every_named_row_keeps_its_name(width: float) -> None:
     fit(figure, width, WORDS)
     assert [label.get_text() for label in axes[0].get_yticklabels()] == names
     assert faults(figure, whole=True) == []
+
+
+@pytest.mark.parametrize("width", [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+def test_no_entry_of_a_legend_stands_alone_in_a_row(width: float) -> None:
+    figure, ax = plt.subplots(figsize=(width, 3.0))
+    for number in range(9):
+        ax.plot([0, 1], [number, number], label=f"layer {number}")
+    figure.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=9)
+    fit(figure, width)
+    (legend,) = figure.legends
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    heights = [round(text.get_window_extent(renderer).y0) for text in legend.get_texts()]
+    rows = [heights.count(height) for height in sorted(set(heights))]
+    assert sum(rows) == 9
+    assert min(rows) > 1 or max(rows) == 1 or len(rows) == 2 and max(rows) < 8
