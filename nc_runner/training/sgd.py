@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 
 from nc_runner.config.choices import CONVOLUTIONAL, OF_MLP, Precision
 from nc_runner.config.trials import Trial
-from nc_runner.models import build, parameters
+from nc_runner.models import MLP, build, parameters
 from nc_runner.rng import minibatch_order
 from nc_runner.training.fused import fused_step
 from nc_runner.training.graph import CapturedSteps
@@ -66,7 +66,7 @@ class SGD:
             loss=self.config.train.loss,
             label_smoothing=self.config.train.label_smoothing,
         )
-        if self.config.model.start in OF_MLP:
+        if isinstance(self.network, MLP) and self.config.model.start in OF_MLP:
             place(self.network, self.trials, self.x, self.targets)
 
         def per_trial(name: str, dtype: torch.dtype | None = dtype) -> Tensor:
