@@ -12,7 +12,7 @@ from nc_runner.experiments.zangrando2026.hypotheses import converged, fits, inte
 
 START, NOISE = "model.start", "model.start_noise"
 VARIATION, DISTANCE = "relative_cluster_variation", "relative_rank_distance"
-QUANTITIES = (VARIATION, DISTANCE)
+QUANTITIES = [VARIATION, DISTANCE]
 ROUNDING = 1e-9  # [choice] relative, of objectives in float64 from one probe to the next; what is more has risen
 PROBES = 20  # [choice] at which a path is looked at, at least
 ZERO = 0.01  # [choice] of TCV over mean ||z||^2, which weight decay and noise keep from 0, at most
@@ -101,7 +101,7 @@ def curves(results: Results) -> pd.DataFrame:
     table = results.by_layer(*QUANTITIES)
     table = table.reindex(columns=[*table.columns.difference([*QUANTITIES]), *QUANTITIES])
     inner = table[table["layer"].between(2, results.config.model.depth - 1)]
-    means = inner.groupby(["id", "epoch"])[[*QUANTITIES]].mean().reset_index()
+    means = inner.groupby(["id", "epoch"])[QUANTITIES].mean().reset_index()
     columns = ["id", "epoch", START, NOISE, "seed", "loss", "objective"]
     return results.by_epoch().reindex(columns=columns).merge(means, on=["id", "epoch"])
 

@@ -145,14 +145,13 @@ def is_predicted(statement: Statement, results: Results) -> Claim:
     table = least(costs(results))
     if table.empty:
         return statement.judged(results, None, "no search that fits")
-    ratio = (table["least"] / table["predicted"]).groupby([table[NAME], table["kind"]]).min()
-    told = ", ".join(
-        f"{name} {kind} {value - 1:+.1e}" for (name, kind), value in zip(ratio.index.to_list(), ratio, strict=True)
-    )
-    lowest = ratio.groupby(level=0).min()
+    found = searched(table)
+    table = table.assign(ratio=table["least"] / table["predicted"]).groupby([NAME, "kind"])["ratio"].min().reset_index()
+    told = ", ".join(f"{row[NAME]} {row['kind']} {row['ratio'] - 1:+.1e}" for row in table.to_dict("records"))
+    lowest = table.groupby(NAME)["ratio"].min()
     holds = bool(((lowest - 1).abs() <= WITHIN).all())
     worst = (lowest - 1).abs().max()
-    return statement.judged(results, holds, f"over it, less 1: {told}", f"{worst:.1g} off", searched(table))
+    return statement.judged(results, holds, f"over it, less 1: {told}", f"{worst:.1g} off", found)
 
 
 def errors(results: Results) -> pd.DataFrame:
