@@ -163,15 +163,15 @@ of these all arrays with a row a sample. labels has a number a sample; weight [K
 bias [K] are of the classifier, and belong to features or to the last layer, weight/NAME
 and bias/NAME to NAME. Row k is that of label k.
 
-  --features KEY     this layer; may be given again, and be a pattern, as 'block*'
+  --features KEY     this layer; may be given again, and be a pattern: 'block*'
   --labels KEY       of another name, or a .npy file of their own
   --weight KEY       the same of the classifier
   --bias KEY
   --ignore-index -1  leave out the samples of this label
-  --json             {"layers": {LAYER: {MEASURE: value}}}, undefined as null; of several
-                     files {"files": {FILE: {"layers": ...}}}
-  --plot             curves over several files, by the number in their names, or over
-                     the layers of one, into outputs/measure/DATE_TIME
+  --json             {"layers": {LAYER: {MEASURE: value}}}, undefined as null;
+                     of several files {"files": {FILE: {"layers": ...}}}
+  --plot             curves over several files, by the number in their names, or
+                     over the layers of one, into outputs/measure/DATE_TIME
 
 What each measure is: docs/measures.md. A mistake ends with exit code 2 and no output.""",
     ),

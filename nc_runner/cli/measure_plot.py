@@ -21,6 +21,7 @@ PANELS = {
     "mean_self_duality_cosine_centred": ("NC3: row along its mean", 1.0),
     "ncc_accuracy": ("NC4: nearest mean is right", 1.0),
 }
+DECADE = 20.0  # times the least of positive values, from where their axis is logarithmic
 MOST_LINES = 18  # that one can tell apart
 
 Values = dict[str, dict[str, dict[str, float]]]
@@ -102,13 +103,21 @@ def drawn(points: dict[str, list[tuple[float, dict[str, float]]]], over: str, na
         for (layer, line), (dashes, (colour, marker)) in zip(points.items(), styles, strict=False):
             xs = [x for x, of in line if measure in of]
             ys = [of[measure] for _, of in line if measure in of]
-            ax.plot(xs, ys, linestyle=dashes, color=colour, marker=marker, markerfacecolor="none", label=layer or None)
+            ax.plot(
+                xs,
+                ys,
+                linestyle=dashes,
+                color=colour,
+                marker=marker,
+                markerfacecolor="none",
+                label=layer if len(points) > 1 else None,
+            )
         ax.set_title(title)
         ax.set_xlabel(over)
         if names:
             ax.set_xticks(range(len(names)), names, rotation=45 if max(map(len, names)) > 3 else 0, ha="right")
-    values = [of["within_between_trace_ratio"] for of in every]
-    if any(value > 0 for value in values if math.isfinite(value)):
+    ratios = [ratio for of in every if math.isfinite(ratio := of["within_between_trace_ratio"])]
+    if ratios and 0 < min(ratios) < max(ratios) / DECADE:
         axes.flat[0].set_yscale("log")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     if labels:

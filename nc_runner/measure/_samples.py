@@ -45,17 +45,17 @@ def as_tensor(name: str, value: Tensor | ArrayLike) -> Tensor:
     try:
         array = np.asarray(value)
         # A read-only array, as a mapped file is, would make torch warn; it is not written to.
-        return torch.from_numpy(array if array.flags.writeable else _writable(array))
+        return torch.from_numpy(array if array.flags.writeable else np.asarray(_Holder(array)))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} is a {type(value).__name__} that no tensor can be made of: {error}.") from None
 
 
-def _writable(array: np.ndarray) -> np.ndarray:
-    """The same memory without its mark of being read-only, which torch does not know."""
-    pointer, _ = array.__array_interface__["data"]
-    described = {**array.__array_interface__, "data": (pointer, False)}
-    holder = type("Holder", (), {"__array_interface__": described, "array": array})()
-    return np.asarray(holder)
+class _Holder:
+    """An array's memory without its mark of being read-only, which torch does not know."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        pointer, _ = array.__array_interface__["data"]
+        self.array, self.__array_interface__ = array, {**array.__array_interface__, "data": (pointer, False)}
 
 
 def check_finite(features: Tensor, kept: Tensor | None) -> None:

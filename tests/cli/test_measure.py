@@ -37,7 +37,7 @@ def test_a_line_a_layer_over_the_files_and_undefined_is_no_point() -> None:
     values = {"within_between_trace_ratio": 0.5, "ncc_accuracy": 0.9}
     told = {
         "epoch_2.pt": {"a": values, "b": values | {"ncc_accuracy": float("nan")}},
-        "epoch_4.pt": {"a": values | {"ncc_accuracy": 1.0}},
+        "epoch_4.pt": {"a": values | {"ncc_accuracy": 1.0, "within_between_trace_ratio": 1e-3}},
     }
     drawing = over_files(told, ["a", "b"])
     first, last = drawing.figure.axes
@@ -57,9 +57,15 @@ def test_the_figure_is_written_into_a_folder_of_its_own(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arrays = drawn()
-    noise = arrays["features"] - 3
+    means = np.stack([arrays["features"][arrays["labels"] == label].mean(axis=0) for label in range(4)])
+    noise = arrays["features"] - means[arrays["labels"]]
     for epoch in (1, 2, 10):
-        np.savez(f"epoch_{epoch}.npz", **arrays | {"features": arrays["features"] - noise * (1 - 1 / epoch)})
+        layers = {
+            "features/block1": arrays["features"],
+            "features/block2": arrays["features"] - noise * (1 - 1 / epoch),
+        }
+        kept = {key: array for key, array in arrays.items() if key != "features"}
+        np.savez(f"epoch_{epoch}.npz", **kept, **layers)
     assert measure(["epoch_10.npz", "epoch_1.npz", "epoch_2.npz", "--plot"]) == 0
     (folder,) = Path("outputs/measure").iterdir()
     assert sorted(path.name for path in folder.iterdir()) == ["measures.md", "measures.pdf", "measures.png"]

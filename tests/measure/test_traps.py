@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 
 from nc_runner import metrics
 from nc_runner.measure import Accumulator
+from nc_runner.measure._samples import as_tensor
 
 LABELS = torch.arange(24) % 3
 FEATURES = torch.randn(24, 5, generator=torch.Generator().manual_seed(0))
@@ -28,6 +31,19 @@ def test_labels_from_1_arrays_lists_parameters_and_narrow_integers_are_taken() -
     for features in (torch.nn.Parameter(FEATURES), FEATURES.numpy(), read_only):
         for labels in (LABELS + 1, LABELS.int(), LABELS.to(torch.uint8), LABELS.numpy().astype(np.uint16)):
             assert ratio(features, labels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_read_only_array_is_let_go_with_its_tensor() -> None:
+    """At once, not when the garbage collector comes by: batches of a file are such arrays."""
+    array = FEATURES.numpy().copy()
+    array.flags.writeable = False
+    held = weakref.ref(array)
+    tensor = as_tensor("features", array)
+    assert torch.equal(tensor, FEATURES)
+    del array
+    assert held() is not None
+    del tensor
+    assert held() is None
 
 
 @pytest.mark.parametrize(
