@@ -46,6 +46,9 @@ def figures(results: Results) -> dict[str, Drawing]:
     figure, ax = plt.subplots(figsize=(4.5, 3.2))
     plot_over(ax, final, "model.width", NC1, color=BLUE, marker="o")
     ax.set(xscale="log", yscale="log", xlabel="width", ylabel="tr $S_W$ / tr $S_B$")
+    widths = sorted(final["model.width"].unique())
+    ax.set_xticks(widths, [str(width) for width in widths])
+    ax.tick_params(axis="x", which="minor", labelbottom=False)
     caption = f"NC1 of last-layer features; {seeds_phrase(final)}."
     notes = ["S_W and S_B are the within-class and between-class covariance; NC1 is the ratio of their traces."]
     return {"nc1_against_width": Drawing(figure, caption, notes)}
