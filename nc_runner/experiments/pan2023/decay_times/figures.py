@@ -58,8 +58,8 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
                 say(ax, words.none_fits(results.config))
     for ax in axes[:, 0]:
         ax.set_ylabel("g = min intra − max inter")
-    legend(figure, axes[0], "lower center", (0.5, 0.99))
-    legend(figure, axes[1], "upper center", (0.5, 0.03))
+    legend(figure, axes[0], above=True)
+    legend(figure, axes[1], above=False)
     figure.subplots_adjust(wspace=0.08, hspace=0.42)
     final = results.final()
     return Drawing(
@@ -88,7 +88,7 @@ def collapse(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
                 say(ax, words.none_fits(results.config))
     axes[0, 0].set_ylabel("NC1: tr $S_W$ / tr $S_B$")
     axes[1, 0].set_ylabel("NC3 cosine")
-    legend(figure, axes[1], "upper center", (0.5, 0.03))
+    legend(figure, axes[1], above=False)
     figure.subplots_adjust(wspace=0.08, hspace=0.35)
     final = results.final()
     return Drawing(
@@ -151,8 +151,14 @@ def ticks(ax: Axes, values: list[float]) -> None:
         ax.set_xticks([], minor=True)
 
 
-def legend(figure: Figure, row: Iterable[Axes], place: str, where: tuple[float, float]) -> None:
-    """Of the panel of a row with most entries."""
+def legend(figure: Figure, row: Iterable[Axes], *, above: bool) -> None:
+    """Of the panel of a row with most entries, above it or under it."""
     handles, labels = max((ax.get_legend_handles_labels() for ax in row), key=lambda pair: len(pair[0]))
     if handles:
-        figure.legend(handles, labels, loc=place, bbox_to_anchor=where, ncols=4)
+        figure.legend(
+            handles,
+            labels,
+            loc="lower center" if above else "upper center",
+            bbox_to_anchor=(0.5, 0.99 if above else 0.03),
+            ncols=4,
+        )
