@@ -111,8 +111,7 @@ def grows_with_time(results: Results, tables: dict[str, pd.DataFrame]) -> Claim:
 def with_most_seeds(rows: pd.DataFrame, which: str) -> pd.DataFrame:
     """Those after the fewest ("min") or the most ("max") decay times of which three seeds, or else most, fit."""
     seeds_at = rows.groupby(LEVEL)["seed"].nunique().clip(upper=SEEDS)
-    level = seeds_at.index[seeds_at == seeds_at.max()].to_series().agg(which)
-    chosen: pd.DataFrame = rows[rows[LEVEL] == level]
+    chosen: pd.DataFrame = rows[rows[LEVEL] == seeds_at.index[seeds_at == seeds_at.max()].to_series().agg(which)]
     return chosen
 
 

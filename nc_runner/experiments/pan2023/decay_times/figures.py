@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -152,8 +152,13 @@ def ticks(ax: Axes, values: list[float]) -> None:
 
 
 def legend(figure: Figure, row: Iterable[Axes], *, above: bool) -> None:
-    """Of the panel of a row with most entries, above or below all panels."""
+    """Of the panel of a row with most entries, above it or under it."""
     handles, labels = max((ax.get_legend_handles_labels() for ax in row), key=lambda pair: len(pair[0]))
     if handles:
-        loc: Literal["lower center", "upper center"] = "lower center" if above else "upper center"
-        figure.legend(handles, labels, loc=loc, bbox_to_anchor=(0.5, 0.99 if above else 0.03), ncols=4)
+        figure.legend(
+            handles,
+            labels,
+            loc="lower center" if above else "upper center",
+            bbox_to_anchor=(0.5, 0.99 if above else 0.03),
+            ncols=4,
+        )

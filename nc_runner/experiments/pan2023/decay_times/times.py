@@ -41,8 +41,8 @@ def shared(table: pd.DataFrame, key: str, least: float = 0.0) -> pd.DataFrame:
     fewest = seeds.reindex(columns=decays).fillna(0).min(axis=1).clip(upper=SEEDS)
     if fewest.empty or fewest.max() == 0:
         return table.iloc[:0]
-    chosen: pd.DataFrame = table[table[key] == fewest.index[fewest == fewest.max()].max()]
-    return chosen
+    rows: pd.DataFrame = table[table[key] == fewest.index[fewest == fewest.max()].max()]
+    return rows
 
 
 def equally_long(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
