@@ -10,6 +10,7 @@ from nc_runner.config.keys import replace
 from nc_runner.config.schema import Config
 from nc_runner.data import load
 from nc_runner.errors import UserError
+from nc_runner.experiments.zangrando2026.representation_cost import Network, least_cost
 from nc_runner.experiments.zangrando2026.zero_tcv.measure import (
     check,
     described,
@@ -20,7 +21,6 @@ from nc_runner.experiments.zangrando2026.zero_tcv.measure import (
     predicted,
     random_weights,
 )
-from nc_runner.experiments.zangrando2026.zero_tcv.representation_cost import Network, least_cost
 from nc_runner.models import MLP, ResidualMLP
 from nc_runner.rng import generator
 

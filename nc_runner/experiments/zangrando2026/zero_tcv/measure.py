@@ -14,7 +14,7 @@ from nc_runner.config.schema import Config
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Measurement
 from nc_runner.experiments.measures import deep
-from nc_runner.experiments.zangrando2026.zero_tcv.representation_cost import FITS, Network, least_cost
+from nc_runner.experiments.zangrando2026.representation_cost import FITS, Network, least_cost
 from nc_runner.rng import generator
 
 NETWORKS = 5  # [choice] random ones, whose gradients are measured
