@@ -148,8 +148,8 @@ LINEAR = {3e-4: -0.2, 1e-3: -0.1, 3e-3: 0.0}
     [
         (NO, NO, NO, None),
         (YES, YES, None, decay_alone("teacher", "conic_hull")),
-        # g grows by 0.25 at equal times, of 0.41; and does not grow with time
-        (YES, YES, None, lambda p, m: m.update({INTRA: m[INTRA] + 1.25 * LINEAR[p[WD]] * (p["train.epochs"] != 300)})),
+        # g grows by 0.3 at equal times, of 0.41
+        (YES, YES, None, lambda p, m: m.update({INTRA: m[INTRA] + 1.5 * LINEAR[p[WD]] * (p["train.epochs"] != 300)})),
         (None, None, YES, lambda p, m: m.update({INTRA: 0.9})),
     ],
 )
