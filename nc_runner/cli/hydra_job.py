@@ -22,6 +22,7 @@ from nc_runner.cli.terminal import noting
 from nc_runner.config.keys import to_config
 from nc_runner.errors import UserError, broke, refuse
 from nc_runner.record.folder import RunFolder
+from nc_runner.run.stopping import heeding
 
 if TYPE_CHECKING:
     from nc_runner.run.plan import Plan
@@ -62,13 +63,13 @@ class RunFolders(Callback):
 
     def on_run_start(self, config: Any, **_: Any) -> None:
         """Refuse what cannot run; then claim the run's folder, under a name no other run has."""
-        with noting("Loading the program"):
-            from nc_runner.run.plan import make_plan
-
         try:
-            with noting("Loading the data"):
-                own = settled(_without_hydra(config))
-                plan = make_plan(to_config(own), list(config.hydra.overrides.task))
+            with heeding():
+                with noting("Loading the program"):
+                    from nc_runner.run.plan import make_plan
+                with noting("Loading the data"):
+                    own = settled(_without_hydra(config))
+                    plan = make_plan(to_config(own), list(config.hydra.overrides.task))
             folder = RunFolder.claim(Path(config.hydra.run.dir), "hydra.run.dir")
         except UserError as error:
             raise SystemExit(refuse(error)) from error  # Hydra turns any Exception of a callback into a warning
@@ -105,8 +106,9 @@ class RunFolders(Callback):
 
 def run_job(node: Any) -> None:
     """One run, in a folder that is its own."""
-    from nc_runner.run.plan import make_plan
-    from nc_runner.run.run import run
+    with heeding():
+        from nc_runner.run.plan import make_plan
+        from nc_runner.run.run import run
 
     hydra = HydraConfig.get()
     overrides = list(hydra.overrides.task)
@@ -118,7 +120,8 @@ def run_job(node: Any) -> None:
             _claimed.append(folder)
             folder.write_config(node, HydraConfig.instance().cfg, overrides)
             node = settled(node)
-            plan = make_plan(to_config(node), overrides)
+            with heeding():
+                plan = make_plan(to_config(node), overrides)
         folder.write_config(node, HydraConfig.instance().cfg, overrides)
         code = run(plan, folder)
     except UserError as error:

@@ -67,6 +67,23 @@ _active: list[Requests] = []
 
 
 @contextmanager
+def heeding() -> Iterator[None]:
+    """Within, an error after a request is that request.
+
+    A library that swallows whatever is raised while it is imported, as dill does, breaks on it right after.
+
+    Raises:
+        Stopped: in place of such an error.
+    """
+    with requests_to_stop() as requests:
+        try:
+            yield
+        except Exception:
+            requests.heed()
+            raise
+
+
+@contextmanager
 def requests_to_stop() -> Iterator[Requests]:
     """Within, signals that would end the process are requests to stop; one within another shares its requests.
 

@@ -92,4 +92,6 @@ def test_what_it_writes_installs_is_listed_and_passes_its_tests_which_run_it(tmp
     assert "4 passed" in tested.stdout
     listed = nc_run("list", cwd=tmp_path, PYTHONPATH=environment["PYTHONPATH"])
     assert listed.stderr == ""
-    assert [line.split()[0] for line in listed.stdout.splitlines() if "against the width" in line] == ["my_sweep"]
+    assert [
+        line.split()[0] for line in listed.stdout.splitlines() if "NC1 of the last layer against the width" in line
+    ] == ["my_sweep"]

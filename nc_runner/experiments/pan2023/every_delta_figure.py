@@ -12,8 +12,8 @@ from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.every_delta import allowed_at, column
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
-from nc_runner.experiments.pan2023.near_optimal.claims import last_probes
 from nc_runner.experiments.pan2023.theorem_marks import NETWORKS, NOTHING, by_kind, legend, shades
+from nc_runner.experiments.pan2023.theorem_table import last_probes
 from nc_runner.figures import GREY
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
-from nc_runner.experiments.pan2023.near_optimal.claims import last_probes, probes
+from nc_runner.experiments.pan2023.theorem_table import last_probes, probes
 from nc_runner.figures import GREY
 
 NETWORKS = "networks, by weight decay λ"

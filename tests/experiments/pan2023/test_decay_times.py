@@ -15,7 +15,7 @@ from nc_runner.experiments.pan2023.dataset_complexity.measure import RATIO
 from nc_runner.experiments.pan2023.decay_times import claims as module
 from nc_runner.experiments.pan2023.decay_times.claims import claims
 from nc_runner.experiments.pan2023.decay_times.figures import figures
-from nc_runner.experiments.pan2023.decay_times.times import LEVEL, annealed, by_time, equally_long, shared
+from nc_runner.experiments.pan2023.equal_times import LEVEL, annealed, by_time, equally_long, shared
 from nc_runner.experiments.pan2023.fits import fitting
 from nc_runner.figures.drawing import Drawing
 

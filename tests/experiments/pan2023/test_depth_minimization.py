@@ -203,7 +203,8 @@ def test_a_panel_has_the_layers_of_its_weight_decay(draw: Draw) -> None:
         for line, metric in zip(ax.get_lines(), (NCC, INTRA, INTER), strict=False):
             assert line.get_xdata().tolist() == list(range(1, DEPTH))
             assert line.get_ydata().tolist() == hidden(table, f"t{number}", metric)
-        assert ax.get_lines()[3].get_ydata() == [-1 / 3, -1 / 3]  # dashed
+        dashed = {str(line.get_label()): line for line in ax.get_lines()}["simplex ETF, −1/(C−1)"]
+        assert dashed.get_ydata() == [-1 / 3, -1 / 3]
     assert [ax.get_title() for ax in panels[-2:]] == ["λ = 0.005", "λ = 0.01, underfit\naccuracy 0.9600"]
 
 

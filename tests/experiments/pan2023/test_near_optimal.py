@@ -164,6 +164,7 @@ def test_nothing_is_decided_of_what_was_not_measured() -> None:
         "nc3_bound_holds",
         "intra_collapses_with_eps",
         "pairs_collapse_with_eps",
+        "smaller_norms_collapse_more",
     }
     assert without_free == {**HOLDS, **dict.fromkeys(lacking, OPEN)}
     assert verdicts(claims(near(networks=False)))["vacuous_for_networks"] is OPEN

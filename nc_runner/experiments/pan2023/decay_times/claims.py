@@ -12,7 +12,7 @@ from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.needs import DECAY_TIMES, at_paper_sizes, data_is, decay_times, plain_network, seeds
 from nc_runner.experiments.pan2023.comparison import between, contrast
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
-from nc_runner.experiments.pan2023.decay_times.times import (
+from nc_runner.experiments.pan2023.equal_times import (
     EPOCHS,
     LEVEL,
     TIMES,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.bn_wd_converged import TITLES, by_decay
 from nc_runner.experiments.pan2023.conjectures import NC3
 from nc_runner.experiments.pan2023.dataset_complexity.measure import RATIO
-from nc_runner.experiments.pan2023.decay_times.times import EPOCHS, TIMES, equally_long, of_data, share
+from nc_runner.experiments.pan2023.equal_times import EPOCHS, TIMES, equally_long, of_data, share
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREY, ORANGE
 from nc_runner.figures.drawing import Drawing, say
@@ -50,7 +51,7 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
                 "linestyle": "none",
                 "color": ORANGE,
             }
-            mean = epochs.groupby(TIMES)["gap"].mean()
+            mean = epochs[np.isfinite(epochs["gap"])].groupby(TIMES)["gap"].mean()
             over_time.plot(mean.index.to_numpy(), mean.to_numpy(), **ring, label=equal_epochs(epochs))
         for ax in (over_decay, over_time):
             ax.axhline(best, color=GREY, linestyle="--", linewidth=1, label="simplex ETF, C/(C−1)")
@@ -146,7 +147,7 @@ def lines_over_time(results: Results, ax: Axes, table: pd.DataFrame, metric: str
 
 def ticks(ax: Axes, values: list[float]) -> None:
     """These alone on a logarithmic axis, written as numbers."""
-    if values:
+    if values and np.isfinite(ax.dataLim.intervalx).all():  # else there is nothing that they would be ticks of
         ax.set_xticks(values, [f"{value:g}" for value in values])
         ax.set_xticks([], minor=True)
 
