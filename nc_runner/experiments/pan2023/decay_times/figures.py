@@ -43,7 +43,8 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
         by_length(over_decay, epochs, times)
         ticks(over_decay, sorted({*epochs.get(WEIGHT_DECAY, []), *times.get(WEIGHT_DECAY, [])}))
         lines_over_time(results, over_time, tables[name], "gap")
-        if len(epochs):
+        mean = epochs[np.isfinite(epochs["gap"])].groupby(TIMES)["gap"].mean() if len(epochs) else pd.Series()
+        if len(mean):
             ring: dict[str, Any] = {
                 "marker": "o",
                 "markersize": 10,
@@ -51,7 +52,6 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
                 "linestyle": "none",
                 "color": ORANGE,
             }
-            mean = epochs[np.isfinite(epochs["gap"])].groupby(TIMES)["gap"].mean()
             over_time.plot(mean.index.to_numpy(), mean.to_numpy(), **ring, label=equal_epochs(epochs))
         for ax in (over_decay, over_time):
             ax.axhline(best, color=GREY, linestyle="--", linewidth=1, label="simplex ETF, C/(C−1)")
