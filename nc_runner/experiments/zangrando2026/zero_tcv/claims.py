@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from nc_runner.config.choices import Activation
 from nc_runner.experiments import needs
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.zangrando2026.hypotheses import noisy_samples
@@ -67,10 +68,11 @@ CENTROIDS = Statement(
     "gradient_of_class_means",
     "Class means have the whole gradient but for TCV",
     "The gradient of the class means differs from the whole one by at most a constant times TCV. Our reading: of the "
-    "layers from l on, at W_l, with the class means of the inputs of layer l.",
+    "layers from l on, at W_l, with the class means of the inputs of layer l; of linear networks, as the gradient of "
+    "ReLU ones jumps where samples of a class lie on both sides of a kink.",
     "Lemma 3.4, whose wording we have not",
     f"the exponent p of error ~ TCV^p, by least squares where TCV is at most {SMALL:g} of its largest value, at least "
-    f"{EXPONENT:g} in every layer of every random network [choice]",
+    f"{EXPONENT:g} in every layer of every random linear network [choice]",
     (needs.finished, noisy_samples),
 )
 
@@ -177,14 +179,17 @@ def exponents(table: pd.DataFrame) -> pd.Series[float]:
 def class_means(results: Results) -> Claim:
     """How the error goes to 0 with TCV."""
     table = errors(results)
-    found = exponents(table)
+    linear = table[table[ACTIVATION] == Activation.linear.name]
+    found, kinked = exponents(linear), exponents(table[table[ACTIVATION] != Activation.linear.name])
     if found.dropna().empty:
-        return CENTROIDS.judged(results, None, "no gradient of class means measured")
-    largest = (table["error"] / table["variation"]).max()
+        return CENTROIDS.judged(results, None, "no gradient of class means measured of linear networks")
+    largest = (linear["error"] / linear["variation"]).max()
     enough = Need("networks", f"{PATHS} layers of networks or more", f"{len(found)}", len(found) >= PATHS)
     measured = (
         f"p {found.min():.3f} to {found.max():.3f} in {len(found)} layers of networks; the constant is at most "
         f"{largest:.2g}"
     )
+    if len(kinked):
+        measured += f"; of ReLU networks p {kinked.min():.3f} to {kinked.max():.3f}"
     holds = bool((found >= EXPONENT).all())
     return CENTROIDS.judged(results, holds, measured, f"p {found.min():.2f}", [enough])

@@ -43,7 +43,8 @@ def figures(results: Results) -> dict[str, Drawing]:
             "Where z₁ is free, one of a class's samples may stand for all at the same cost, so that zero TCV is "
             "optimal; what is tested is whether the searches agree.",
             "Right: at W_l, l ≥ 2, of random networks; inputs are drawn in towards their class means. Class means are "
-            "those of the layer's inputs. Line: error proportional to TCV.",
+            "those of the layer's inputs. Line: error proportional to TCV, above those of all linear networks. Where "
+            "samples of a class lie on both sides of a ReLU's kink, its gradient jumps, however small TCV is.",
             TCV,
             data(results),
             "All sizes are our choice.",
@@ -85,7 +86,9 @@ def draw_errors(ax: Axes, results: Results) -> None:
         style: dict[str, Any] = {"marker": "o", "markersize": 2.5, "alpha": 0.5, "linestyle": "none"}
         ax.plot(of["variation"], of["error"], color=colour, label=WORDS[activation], **style)
     ends = np.array([table["variation"].min(), table["variation"].max()])
-    constant = (table["error"] / table["variation"]).max()
-    ax.plot(ends, constant * ends, color="black", linewidth=1.0, label="∝ TCV")
+    smooth = table[table[ACTIVATION] == "linear"]
+    if len(smooth):  # at a kink the gradient jumps, and no constant is one
+        constant = (smooth["error"] / smooth["variation"]).max()
+        ax.plot(ends, constant * ends, color="black", linewidth=1.0, label="∝ TCV")
     ax.set(xscale="log", yscale="log")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
