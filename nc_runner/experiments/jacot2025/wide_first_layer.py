@@ -129,7 +129,16 @@ def balances(of: Results, table: pd.DataFrame) -> Claim:
         return BALANCES.judged(of, None, "no linear layers of a wide network that fits", needs=[there(of)])
     largest = table["balancedness"].max(skipna=False)
     measured = f"at most {largest:.2g}, by the recursion {table['predicted'].max():.2g}; {len(table)} runs"
-    return BALANCES.judged(of, bool(largest <= BALANCED), measured, f"at most {largest:.2g}", [there(of)])
+    return BALANCES.judged(
+        of, bool(largest <= BALANCED), measured, f"at most {largest:.2g}", [there(of), small_steps(table)]
+    )
+
+
+def small_steps(table: pd.DataFrame) -> Need:
+    """Steps leave less imbalance than is asked for: it ends on a plateau in proportion to the step size over lambda."""
+    plateau = table["predicted"].max(skipna=False)
+    required = f"balancedness by the recursion, which steps alone leave, at most {BALANCED:g}"
+    return Need("steps small enough", required, f"{plateau:.2g}", bool(plateau <= BALANCED))
 
 
 def shrinks(of: Results, table: pd.DataFrame) -> Claim:

@@ -78,6 +78,13 @@ def test_each_can_fail_at_its_limit_and_no_other_suffers(fail: str, changes: dic
     assert set(of.values()) <= {Verdict.reproduced, Verdict.not_reproduced}
 
 
+def test_an_imbalance_that_the_steps_alone_leave_refutes_nothing() -> None:
+    table = with_value(wide(balance=0.02), "gradient_imbalance", 1e9, "epoch > 0")
+    found = {claim.id: claim for claim in EXPERIMENT.claims(table)}["wide_first_layer_balances"]
+    assert found.verdict is Verdict.undecided
+    assert [need.name for need in found.lacks] == ["steps small enough"]
+
+
 def test_a_wide_network_that_does_not_fit_refutes_that_it_does() -> None:
     table = with_value(wide(), "loss", 0.08, "trial == '256-1' and epoch > 1")
     status = table.trials["status"].where(table.trials["id"] != "256-1", "underfit")
