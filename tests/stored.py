@@ -8,12 +8,23 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 import torch
 from safetensors.torch import save_file
+
+from nc_runner.measure import files
 
 Arrays = dict[str, np.ndarray]
 
 CLASSES, WIDTH, SAMPLES = 4, 6, 200
+BESIDE = ["--labels", "labels.npy", "--weight", "weight.npy", "--bias", "bias.npy"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test is in a folder of its own, and every file comes in several batches."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "NUMBERS", 70 * WIDTH)
 
 
 def drawn() -> Arrays:

@@ -116,15 +116,19 @@ def sweep(
     return tables(composed(*words), points, of, edit)
 
 
-def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002) -> Results:
-    """bn_wd_converged: g saturates with weight decay on both data sets, and is smaller after 300 epochs."""
-    config = composed("experiment=bn_wd_converged")
-    points = [
+def lengths(config: Config, seeds: int) -> list[dict[str, Any]]:
+    """The points of a grid over data sets, and over epochs and weight decay together."""
+    return [
         {"seed": seed, "data.name": name, "train.epochs": epochs, WD: decay}
-        for name in ("conic_hull", "teacher")
+        for name in config.grid["data.name"]
         for epochs, decay in config.grid["train.epochs,train.weight_decay"]
         for seed in range(seeds)
     ]
+
+
+def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002) -> Results:
+    """bn_wd_converged: g saturates with weight decay on both data sets, and is smaller after 300 epochs."""
+    config = composed("experiment=bn_wd_converged")
 
     def of(point: dict[str, Any]) -> dict[Any, float]:
         later = 0.05 * (point["train.epochs"] == 680)
@@ -133,18 +137,12 @@ def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.0
             "max_inter_cosine_uncentred": -0.2,
         }
 
-    return tables(config, points, of, edit)
+    return tables(config, lengths(config, seeds), of, edit)
 
 
 def timed(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002) -> Results:
     """decay_times: g is a function of the decay times alone, which at N 10,000 are 29.8 an epoch and weight decay."""
     config = composed("experiment=decay_times")
-    points = [
-        {"seed": seed, "data.name": name, "train.epochs": epochs, WD: decay}
-        for name in ("teacher", "conic_hull")
-        for epochs, decay in config.grid["train.epochs,train.weight_decay"]
-        for seed in range(seeds)
-    ]
 
     def of(point: dict[str, Any]) -> dict[Any, float]:
         g = 1.25 - 0.65 * math.exp(-29.8 * point["train.epochs"] * point[WD] / 6)
@@ -156,7 +154,7 @@ def timed(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002) ->
             "within_between_trace_ratio": math.exp(-4 * g),
         }
 
-    return tables(config, points, of, edit)
+    return tables(config, lengths(config, seeds), of, edit)
 
 
 DEPTH = 15

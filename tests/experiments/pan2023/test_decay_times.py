@@ -183,6 +183,12 @@ def g_of(epochs: float, decay: float) -> float:
     return 1.25 - 0.65 * math.exp(-29.8 * epochs * decay / 6)
 
 
+def test_where_g_falls_at_equal_times_all_of_its_growth_is_time(draw: Draw) -> None:
+    table = timed(lambda p, m: m.update({INTRA: m[INTRA] + 0.02 * (p["train.epochs"] > 300)}), seeds=1, spread=0)
+    for ax in draw(figures, table)["time_or_weight_decay"].figure.axes[:2]:
+        assert ax.get_title().endswith("\nall of the growth is training time")
+
+
 def test_lines_are_g_after_equal_epochs_and_at_equal_times(draw: Draw) -> None:
     axes = draw(figures, timed(seeds=1, spread=0))["time_or_weight_decay"].figure.axes
     for ax in axes[:2]:

@@ -119,7 +119,11 @@ def time_notes(results: Results, final: pd.DataFrame) -> list[str]:
 def verdict(epochs: pd.DataFrame, times: pd.DataFrame) -> str:
     """What share of the growth after equal epochs is training time, in words for a title."""
     part = share(epochs, times)
-    return f"{part:.0%} of the growth is training time" if part == part else "not comparable at equal decay times"
+    if part != part:
+        return "not comparable at equal decay times"
+    return (
+        f"{'all' if part > 1 else f'{part:.0%}'} of the growth is training time"  # at equal times g falls, if above 1
+    )
 
 
 def equal_epochs(epochs: pd.DataFrame) -> str:
