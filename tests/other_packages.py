@@ -1,5 +1,6 @@
 """Made packages with an experiment, as pip would have installed them."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,13 @@ from nc_runner.cli.new import TEMPLATE
 
 YAML = (TEMPLATE / "src" / "width_sweep" / "conf" / "experiment" / "width_sweep.yaml").read_text()
 MODULE = (TEMPLATE / "src" / "width_sweep" / "experiment.py").read_text()
+
+
+def changed(pattern: str, by: str, module: str = MODULE) -> str:
+    """The module with what one pattern matches put otherwise, once."""
+    text, times = re.subn(pattern, by, module, count=1)
+    assert times, f"{pattern} is not in the template"
+    return text
 
 
 def install(folder: Path, name: str, module: str = MODULE, yaml: str | None = YAML, record: str = "EXPERIMENT") -> None:

@@ -26,7 +26,7 @@ BROKEN = {
     "no record": ({"module": ""}, "cannot be imported (AttributeError: "),
     "no Experiment": ({"module": "EXPERIMENT = 1\n"}, "broken.experiment:EXPERIMENT is no Experiment."),
     "no text": (
-        {"module": other_packages.MODULE.replace('cost="5 min"', "cost=5")},
+        {"module": other_packages.changed('cost="[^"]*"', "cost=5")},
         "cannot be imported (TypeError: cost=5 is no text, ",
     ),
     "no config": ({"yaml": None}, "whose package broken has no conf/experiment/broken.yaml; allowed is"),
@@ -38,7 +38,7 @@ BROKEN = {
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed packages, of which a good one is there."""
     record = 'paper="own",\n    reference=' + PAPER
-    module = other_packages.MODULE.replace('paper="own"', record).replace("Statement\n", "Statement, Paper\n", 1)
+    module = other_packages.changed("Statement\n", "Statement, Paper\n", other_packages.changed('paper="own"', record))
     other_packages.install(tmp_path, "good", module)
     monkeypatch.syspath_prepend(tmp_path)
     outside.entries.cache_clear()
