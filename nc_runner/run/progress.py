@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
+from nc_runner.config.choices import Method
 from nc_runner.config.trials import Trial
 from nc_runner.run.estimate import LONG_SECONDS, Cost, fitting_scale, one_after_the_other, together
 from nc_runner.run.plan import Plan
@@ -39,7 +40,10 @@ def announce(plan: Plan, costs: dict[str, Cost], console: Console, *, resumed: b
         where = torch.cuda.get_device_name(plan.device)
     count = f"{len(plan.trials)} trial{'s' * (len(plan.trials) > 1)}"
     what = f"{plan.config.experiment}: {count}, scale={plan.config.scale.name}"
-    console.print(f"{what}, on {where}: about {duration(seconds)}{left}{parts}")
+    if plan.config.train.method is Method.none:
+        console.print(f"{what}, on {where}: nothing is trained, so there is no estimate")
+    else:
+        console.print(f"{what}, on {where}: about {duration(seconds)}{left}{parts}")
     for reason in plan.absent:
         console.print(f"Without {reason}", soft_wrap=True, markup=False)
     if plan.left_out:
@@ -85,6 +89,7 @@ class RunProgress:
         self.finished: set[str] = set()
         self.latest: dict[str, Report] = {}
         self.total = sum(cost.seconds for cost in costs.values())
+        self.trained = any(cost.training for cost in costs.values())
         self.started = self.printed = time.monotonic()
         self.wide = console.width >= _WIDE
         self.bars = Progress(
@@ -163,13 +168,16 @@ class RunProgress:
             self.console.print(f"{trials}, {rate}, {times} | {current}", soft_wrap=True)
 
     def _said(self) -> tuple[str, str, str]:
-        """Trials done of all, the rate, the time since the start and that left."""
+        """Trials done of all, the rate, the time since the start and that left.
+
+        Where nothing is trained there is no estimate, and what is left is said from the first stack's end on.
+        """
         elapsed = max(time.monotonic() - self.started, 1e-9)
         here = [(step - self.before[name]) * len(self.stacks[name]) for name, step in self.steps.items()]
         return (
             f"{self._trials(self.finished)}/{self._trials(set(self.stacks))} trials",
             f"{sum(here) / elapsed:,.0f} trial-steps/s",
-            f"{duration(elapsed)}, {duration(self.left())} left",
+            duration(elapsed) + (f", {duration(self.left())} left" if self.trained or self.finished else ""),
         )
 
     def _trials(self, stacks: set[str]) -> int:

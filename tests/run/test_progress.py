@@ -54,6 +54,21 @@ def test_where_measuring_takes_the_time_it_is_said(measuring: float, said: str) 
     assert text.getvalue().endswith(said)
 
 
+def test_without_training_there_is_no_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_PLAIN_EVERY_SECONDS", 0.0)
+    words = ["experiment=zero_tcv", "scale=smoke", "device=cpu", "jobs=1"]
+    plan, text = make_plan(compose(words), words), io.StringIO()
+    costs = dict.fromkeys(plan.stacks, Cost(1, 0.0, 1.0))
+    announce(plan, costs, Console(file=text, width=200))
+    assert text.getvalue().endswith("on 1 CPU worker: nothing is trained, so there is no estimate\n")
+    with RunProgress(plan.stacks, costs, Console(file=text)) as shown:
+        first, second = list(plan.stacks)[:2]
+        shown.report(Report(first, 0, 0, 1.0, 0.5))
+        assert " left" not in text.getvalue()
+        shown.finish(second)
+        assert " left" in text.getvalue()
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_terminal_has_bar_trials_loss_elapsed_and_left_in_its_width(small: Config, width: int) -> None:
     trials = make_trials(
