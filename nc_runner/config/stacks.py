@@ -38,6 +38,11 @@ CPU_STACK_CONVOLUTION_CHANNELS = 8
 CPU_STACK_BYTES = 5 * 2**19
 CPU_STACK_TRIALS = 50
 
+# On a GPU the bytes of a stack while it is measured: every layer's features of all samples, and a few float64 copies of
+# one layer's. It is a part of an 80 GiB card, so that there is room for stacks that train at once.
+GPU_STACK_BYTES = 2**34
+_COPIES = 4
+
 
 def stack_key(trial: Trial) -> str:
     """Equal for trials that can train together."""
@@ -64,11 +69,20 @@ def make_stacks(trials: Sequence[Trial], *, cuda: bool) -> list[list[Trial]]:
             # images a second of five: 63,000 and 97,000 with 2 channels, 33,000 and 50,000 with 8, 14,000 and 35,000
             # with 16).
             most = 1
-        elif not cuda and config.train.method is Method.sgd:
-            most = cpu_stack_size(config)
+        elif config.train.method is Method.sgd:
+            most = gpu_stack_size(config) if cuda else cpu_stack_size(config)
         size = math.ceil(len(members) / math.ceil(len(members) / most))  # as many stacks, of equal size
         stacks += [members[i : i + size] for i in range(0, len(members), size)]
     return stacks
+
+
+def gpu_stack_size(config: Config) -> int:
+    """How many trials of a kind, which are no convolutional networks, a GPU stack holds at most."""
+    model = config.model
+    size = 8 if config.train.precision is Precision.float64 else 4
+    widest = max(model.first_width or 0, model.width)
+    held = size * (widest + model.width * model.depth) + 8 * _COPIES * widest
+    return max(1, GPU_STACK_BYTES // (config.data.samples * held))
 
 
 def cpu_stack_size(config: Config) -> int:

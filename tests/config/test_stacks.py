@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from nc_runner.config.choices import Norm
+from nc_runner.config.choices import Norm, Precision
 from nc_runner.config.schema import Config
 from nc_runner.config.stacks import make_stacks
 from nc_runner.config.trials import make_trials
@@ -34,3 +34,15 @@ def test_a_full_batch_stack_fits_a_core_s_cache(small: Config, width: int, sampl
     assert {len(stack) for stack in stacks} == sizes
     assert [trial for stack in stacks for trial in stack] == trials
     assert len(make_stacks(trials, cuda=True)) == 1
+
+
+@pytest.mark.parametrize(("precision", "most"), [("float32", 68), ("float64", 44)])
+def test_a_gpu_stack_fits_its_memory_while_it_is_measured(small: Config, precision: str, most: int) -> None:
+    """54,210 samples, 9 layers of 64 units and the first again, with four float64 copies of a layer's."""
+    data = dataclasses.replace(small.data, samples=54_210)
+    model = dataclasses.replace(small.model, width=64, depth=9, first_width=None)
+    train = dataclasses.replace(small.train, precision=Precision[precision])
+    config = dataclasses.replace(small, data=data, model=model, train=train)
+    assert 2**34 // (54_210 * 64 * ((9 + 1) * (4 if precision == "float32" else 8) + 4 * 8)) == most
+    for trials, stacks in ((most, 1), (most + 1, 2)):
+        assert len(make_stacks(make_trials(dataclasses.replace(config, seeds=trials)), cuda=True)) == stacks
