@@ -77,14 +77,18 @@ class BatchNorm:
 
     def backward(self, grad: Tensor, h: Tensor, saved: Normalized) -> Tensor:
         """Write the gradients of gamma and beta where there are any, return that of the input ``h``."""
+        rows, h = layers.side_by_side(grad), layers.side_by_side(h)
+        return layers.split_trials(self.backward_of_rows(rows, h, saved.mean, saved.inverse_std), self.trials)
+
+    def backward_of_rows(self, grad: Tensor, h: Tensor, mean: Tensor, inverse_std: Tensor) -> Tensor:
+        """As ``backward``, of what lies side by side, [B, T*C]."""
         grad_h, grad_gamma, grad_beta = _batch_norm_backward(
-            layers.side_by_side(grad), layers.side_by_side(h), self._vector(self.gamma), None, None, saved.mean,
-            saved.inverse_std, True, self.eps, self.needed,
-        )  # fmt: skip
+            grad, h, self._vector(self.gamma), None, None, mean, inverse_std, True, self.eps, self.needed
+        )
         if self.into_gamma is not None and self.into_beta is not None:
             self.into_gamma.copy_(grad_gamma.view_as(self.into_gamma))
             self.into_beta.copy_(grad_beta.view_as(self.into_beta))
-        return layers.split_trials(grad_h, self.trials)
+        return grad_h  # type: ignore[no-any-return]
 
 
 class LayerNorm:

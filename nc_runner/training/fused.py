@@ -33,6 +33,7 @@ class Stack(Protocol):
     device: torch.device
     x: Tensor
     y: Tensor
+    targets: Tensor
     rates: Rates
     optimizer: Any
     loss_sum: Tensor

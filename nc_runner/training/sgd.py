@@ -20,6 +20,7 @@ from nc_runner.rng import minibatch_order
 from nc_runner.training.fused import fused_step
 from nc_runner.training.graph import CapturedSteps
 from nc_runner.training.optimizers import Rates, clip, optimizer
+from nc_runner.training.planned import planned_step
 from nc_runner.training.probes import probe_epochs
 from nc_runner.training.schedules import factor
 from nc_runner.training.starts import place
@@ -100,6 +101,8 @@ class SGD:
             fused = fused_step(self)
             self._steps = CapturedSteps(fused or self.update, self.state, self.batch_size)
             self._steps_at_once = 1 if self.config.model.name in CONVOLUTIONAL else _STEPS_A_GRAPH
+        elif device.type == "cpu":
+            self._steps = planned_step(self) or self.update
 
     def _weight_decay(self, of_all: Tensor) -> Tensor:
         """[T, 1], or [T, P] where the first layer has a weight decay of its own."""
