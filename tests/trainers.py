@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
 
 from nc_runner.measure import collect
+from nc_runner.measure._callbacks import in_order, share
 
 LABELS = torch.arange(23) % 3
 INPUTS = torch.randn(23, 5, generator=torch.Generator().manual_seed(0)) + LABELS[:, None]
@@ -173,11 +175,15 @@ def work(rank: int, processes: int, folder: Path) -> None:
     """Train by both with other processes, and keep what was found and the network that the first has."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes), "NODE_RANK": "0"}
     rendezvous: dict[str, Any] = {"init_method": f"file://{folder / 'rendezvous'}", "rank": rank}
-    torch.distributed.init_process_group("gloo", world_size=processes, **rendezvous)
-    torch.set_num_threads(1)
+    # Where one of them waits for the other in vain, it fails and does not wait for ever.
+    limit = timedelta(minutes=5)
+    torch.distributed.init_process_group("gloo", world_size=processes, timeout=limit, **rendezvous)
     try:
         given = [(x + 1, labels) for x, labels in BATCHES]
+        shares = {"own": in_order(loader()), "given": share(BATCHES)}
+        shares["sampler"] = share(loader(shuffle=False, sampler=DistributedSampler(DATA, shuffle=False)))
         found: dict[str, Any] = {"lightning": {}, "transformers": {}}
+        found["shares"] = {name: torch.cat([inputs for inputs, _ in batches]) for name, batches in shares.items()}
         for name, batches in (("own", None), ("given", given)):
             module, logger = lightning_module(), networks.lightning().loggers.CSVLogger(folder, name, "")
             callback = lightning_callback(batches, every=2, second_pass=True)

@@ -23,6 +23,12 @@ def test_two_processes_measure_the_network_of_the_first_on_all_samples_once(tmp_
     networks.transformers()
     torch.multiprocessing.spawn(work, (2, tmp_path), nprocs=2)  # type: ignore[no-untyped-call]
     found = [torch.load(tmp_path / f"{rank}.pt", weights_only=False) for rank in range(2)]
+    shares = [of["shares"] for of in found]
+    assert torch.equal(torch.stack([shares[0]["own"][:11], shares[1]["own"]], dim=1).flatten(0, 1), INPUTS[:22])
+    assert torch.equal(shares[0]["own"][11:], INPUTS[22:])
+    for rank in range(2):
+        assert torch.equal(shares[rank]["given"], torch.cat([inputs for inputs, _ in BATCHES[rank::2]]))
+        assert len(shares[rank]["sampler"]) == 12  # all that its own sampler gives
     batches = {"own": BATCHES, "given": [(inputs + 1, labels) for inputs, labels in BATCHES]}
     for trains in ("lightning", "transformers"):
         for name, samples in batches.items():

@@ -37,6 +37,7 @@ def test_every_few_epochs_and_at_the_end_the_log_has_what_collect_finds(
     assert [(entry["epoch"], entry["step"]) for entry in measured] == [(epoch, 5 * epoch) for epoch in epochs]
     for entry, epoch in zip(measured, epochs, strict=True):
         same(entry, by_hand(kept[epoch - 1], second_pass=True, covariance=True))
+    assert "train_loss" in of.state.log_history[-1]  # the last, after which what report_to names may close
     assert [entry[RATIO] for entry in reported if RATIO in entry] == [entry[RATIO] for entry in measured]
 
 
