@@ -11,7 +11,7 @@ import networks
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.data import SubsetRandomSampler
+from torch.utils.data import DistributedSampler, SubsetRandomSampler
 from trainers import BATCHES, INPUTS, RATIO, Noisy, Stream, by_hand, drawn, fit, holding, loader, same, seed
 from trainers import lightning_callback as callback
 from trainers import lightning_module as module
@@ -137,6 +137,11 @@ def test_a_module_without_forward_names_its_network() -> None:
     same(trainer.callback_metrics, {name.replace("nc/net.", "nc/"): value for name, value in expected.items()})
 
 
+def of_a_share() -> Any:
+    """A loader whose sampler has the samples of another data set, though it looks as those of several processes do."""
+    return loader(shuffle=False, sampler=DistributedSampler(Noisy(), 1, 0))
+
+
 def of_a_subset() -> Any:
     """A loader whose data set has other samples too."""
     return loader(shuffle=False, sampler=SubsetRandomSampler(range(8)))
@@ -145,6 +150,7 @@ def of_a_subset() -> Any:
 SUBSET = "the training data come by a SubsetRandomSampler; which samples these are is not known, so loader= must be"
 MISTAKES: dict[str, tuple[Any, dict[str, Any], str]] = {
     "subset": (of_a_subset(), {}, SUBSET),
+    "share": (of_a_share(), {}, "the training data come by a DistributedSampler; which"),
     "stream": (loader(Stream(), shuffle=False), {}, "the training data come by a Stream; which"),
     "several": ([loader(), loader()], {}, "the training data are a list; which samples"),
     "no labels": (loader(), {"loader": [{"x": INPUTS}]}, "a batch of the loader has no labels; it has x"),
