@@ -36,9 +36,9 @@ class Batches:
 
 
 def check_every(every: int) -> int:
-    """Numbers of epochs, 1 or more; else ValueError."""
-    if every < 1:
-        raise ValueError(f"every is {every}; it must be a number of epochs, 1 or more.")
+    """A number of epochs, 1 or more; else ValueError."""
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(f"every is {every}; it must be a whole number of epochs, 1 or more.")
     return every
 
 
@@ -140,12 +140,14 @@ def random_state_kept(loader: Iterable[Any]) -> Iterator[None]:
 @contextmanager
 def buffers_of_the_first(model: nn.Module) -> Iterator[None]:
     """Meanwhile every process has the buffers of the first, as running statistics differ until the next step."""
+    if processes()[1] == 1:
+        yield
+        return
     kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    if processes()[1] > 1:
-        shared = [[buffer.cpu() for buffer, _ in kept]]
-        distributed.broadcast_object_list(shared)
-        for (buffer, _), of_the_first in zip(kept, shared[0], strict=True):
-            buffer.copy_(of_the_first)
+    shared = [[buffer.cpu() for buffer, _ in kept]]
+    distributed.broadcast_object_list(shared)
+    for (buffer, _), of_the_first in zip(kept, shared[0], strict=True):
+        buffer.copy_(of_the_first)
     try:
         yield
     finally:

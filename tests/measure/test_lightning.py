@@ -178,6 +178,7 @@ def test_the_training_s_own_loader_is_no_loader_to_measure_by() -> None:
         fit(module(), data, callback(data))
 
 
-def test_it_is_measured_every_epoch_or_more_seldom() -> None:
-    with pytest.raises(ValueError, match="every is 0; it must be a number of epochs, 1 or more"):
-        callback(every=0)
+@pytest.mark.parametrize("every", [0, 1.5])
+def test_it_is_measured_every_epoch_or_more_seldom(every: Any) -> None:
+    with pytest.raises(ValueError, match=f"every is {every}; it must be a whole number of epochs, 1 or more"):
+        callback(every=every)

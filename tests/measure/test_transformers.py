@@ -124,6 +124,7 @@ def test_a_mistake_is_a_sentence_before_the_first_step(mistake: str, tmp_path: P
     assert of.model.steps == 0
 
 
-def test_it_is_measured_every_epoch_or_more_seldom() -> None:
-    with pytest.raises(ValueError, match="every is 0; it must be a number of epochs, 1 or more"):
-        callback(None, every=0)
+@pytest.mark.parametrize("every", [0, 1.5])
+def test_it_is_measured_every_epoch_or_more_seldom(every: Any) -> None:
+    with pytest.raises(ValueError, match=f"every is {every}; it must be a whole number of epochs, 1 or more"):
+        callback(None, every=every)
