@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nc_runner.measure import collect
+from nc_runner.measure import Collected, collect
 
 Batches = list[tuple[Tensor, Tensor]]
 
@@ -35,8 +35,17 @@ def numbers(found: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, float]]:
     return {layer: {name: float(value) for name, value in of.items()} for layer, of in found.items()}
 
 
+def refused(found: Collected) -> str:
+    """The sentence with which ``gather`` refuses; empty where it does not."""
+    try:
+        found.gather()
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def work(rank: int, processes: int, folder: Path) -> None:
-    """Measure every so-manieth batch, gather, and keep what was found."""
+    """Measure every so-manieth batch, gather, and keep what was found and how a wrong call was refused."""
     rendezvous: dict[str, Any] = {"init_method": f"file://{folder / 'rendezvous'}", "rank": rank}
     torch.distributed.init_process_group("gloo", world_size=processes, **rendezvous)
     try:
@@ -44,8 +53,10 @@ def work(rank: int, processes: int, folder: Path) -> None:
         mine = batches()[rank::processes]
         found = collect(model, mine, directions=True, covariance=True)
         found.gather()
+        sentences = [refused(found)]
         found.second_pass(mine)
         found.gather()
-        torch.save(numbers(found.compute()), folder / f"{rank}.pt")
+        sentences += [refused(found), refused(collect(model, mine, second_pass=True))]
+        torch.save((numbers(found.compute()), sentences), folder / f"{rank}.pt")
     finally:
         torch.distributed.destroy_process_group()

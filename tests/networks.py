@@ -39,6 +39,13 @@ def transformers() -> Any:
     return found
 
 
+def lightning() -> Any:
+    """Lightning's trainer, whose metrics look for torchvision too."""
+    pytest.importorskip("lightning_utilities", reason="lightning is not installed")  # which itself imports torchvision
+    torchvision()
+    return importlib.import_module("lightning.pytorch")
+
+
 def resnet() -> nn.Module:
     """torchvision's ResNet of four blocks, with statistics that are not those of its start."""
     resnet = torchvision().models.resnet

@@ -96,22 +96,28 @@ class Accumulator:
             sums.add(block, where)
         sums.moments.count += (places if kept is None else places[kept]).bincount(minlength=len(self._classes))
 
-    def merge(self, other: Accumulator) -> None:
-        """Take in what another one has seen, about its own pivots (Chan, Golub & LeVeque, 1983); it is left as it is.
-
-        Raises:
-            ValueError: it sums something else, or features of another width.
-        """
+    def check_merge(self, other: Accumulator) -> None:
+        """ValueError where ``merge`` would refuse the other one; nothing is changed."""
         for name in ("directions", "covariance"):
             if getattr(self, name) != getattr(other, name):
                 raise ValueError(
                     f"{name} is {getattr(self, name)} here and {getattr(other, name)} there; it must agree."
                 )
+        if other._room is not None:
+            self._check_width(other.width)
+            self._classes.check(other._classes.labels)
+
+    def merge(self, other: Accumulator) -> None:
+        """Take in what another one has seen, about its own pivots (Chan, Golub & LeVeque, 1983); it is left as it is.
+
+        Raises:
+            ValueError: it sums something else, features of another width, or a label that is no class here.
+        """
+        self.check_merge(other)
         if other._room is None:
             return
         theirs = other._sums()
         self._device = theirs.moments.total.device if self._device is None else self._device
-        self._check_width(other.width)
         labels = other._classes.labels
         merge(
             self._make_room(self._classes.check(labels), other.width, theirs.moments.pivot.dtype),

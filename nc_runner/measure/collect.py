@@ -36,6 +36,7 @@ class Collected:
 
     def __init__(self, layers: dict[str, Measured], network: Network) -> None:
         self.layers, self._network = layers, network
+        self._gathered = False  # whether it holds what all processes have found
 
     def compute(self, *, pairs: bool = True) -> dict[str, dict[str, Tensor]]:
         """Of each layer every measure by name, float64 scalars; ``pairs`` as in ``Accumulator.compute``."""
@@ -52,15 +53,20 @@ class Collected:
             raise ValueError("the loader gave no batch in a second pass; it must be one to go through again.")
         for name, layer in self.layers.items():
             layer.second = passes[name]
+        self._gathered = False
 
     def merge(self, other: Collected) -> None:
         """Take in what another process has found in the same layers: first passes, or second ones of the same first.
 
+        All layers are merged, or none.
+
         Raises:
-            ValueError: it has other layers, or one has had a second pass and the other has not.
+            ValueError: it has other layers, or what ``Measured.merge`` refuses of one of them.
         """
         if [*self.layers] != [*other.layers]:
             raise ValueError(f"layers are {', '.join(self.layers)} here and {', '.join(other.layers)} there.")
+        for name, layer in self.layers.items():
+            layer.check_merge(other.layers[name])
         for name, layer in self.layers.items():
             layer.merge(other.layers[name])
 
@@ -69,13 +75,19 @@ class Collected:
 
         Every process calls it, has gone through samples of its own, and holds what all have found then. For a second
         pass by the means of all: gather, ``second_pass``, gather again.
+
+        Raises:
+            ValueError: it was called before and there was no second pass since, so samples would count once more; or
+                what ``merge`` refuses, as second passes by the means of one process each.
         """
+        if self._gathered:
+            raise ValueError("gather was called before, and no second pass made since; samples would be counted twice.")
         every: list[Any] = [None] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(every, self.layers)
         first, *others = (Collected(layers, self._network) for layers in every)
         for other in others:
             first.merge(other)
-        self.layers = first.layers
+        self.layers, self._gathered = first.layers, True
 
 
 def collect(

@@ -51,10 +51,22 @@ class Measured:
         weight, bias = self.classifier()
         return SecondPass(self.seen, weight=weight, bias=bias)
 
-    def merge(self, other: Measured) -> None:
-        """Take in what another process has seen of the same layer; second passes only of the same first pass."""
+    def check_merge(self, other: Measured) -> None:
+        """ValueError where ``merge`` would refuse the other one; nothing is changed."""
         if (self.second is None) != (other.second is None):
             raise ValueError("a second pass was made of one of the two; it must be of both, or of neither.")
+        if self.second is None:
+            self.seen.check_merge(other.seen)
+        elif not agree(self.seen, other.seen):
+            raise ValueError("the second passes are by other class means; first passes are merged before a second is.")
+
+    def merge(self, other: Measured) -> None:
+        """Take in what another process has seen of the same layer; second passes only of the same first pass.
+
+        Raises:
+            ValueError: one alone has a second pass, they are by other means, or what ``Accumulator.merge`` refuses.
+        """
+        self.check_merge(other)
         if self.second is None or other.second is None:
             self.seen.merge(other.seen)
         else:
@@ -66,3 +78,12 @@ class Measured:
         if self.second is not None:
             found |= self.second.compute()
         return dict(sorted(found.items()))
+
+
+def agree(here: Accumulator, there: Accumulator) -> bool:
+    """Whether both have the same classes, counts and class means, these up to rounding."""
+    for name in ("classes", "count"):
+        if getattr(here, name).tolist() != getattr(there, name).tolist():
+            return False
+    means, others = here.means, there.means.to(here.means.device)
+    return means.shape == others.shape and bool(((means - others).abs() <= 1e-9 * means.abs().max()).all())

@@ -68,7 +68,8 @@ class NearestMean:
 
         Without labels: of the class for which the classifier decides.
         """
-        if samples.is_cuda or torch.get_float32_matmul_precision() != "highest":  # float32 may be less than that there
+        less = torch.is_autocast_enabled(samples.device.type) or torch.get_float32_matmul_precision() != "highest"
+        if samples.is_cuda or less:  # float32 may be less than that there
             return self.exactly(samples.to(torch.float64)[None], labels, slice(entry, entry + 1))[0]
         narrow = samples.to(torch.float32)
         length = torch.linalg.vector_norm(narrow, dim=-1)

@@ -46,6 +46,24 @@ def test_two_passes_have_the_values_of_whole_tensors_merged_or_not() -> None:
     assert 0.2 < float(found["ncc_agreement"]) < 1
 
 
+def test_autocast_changes_no_value() -> None:
+    """Around whole trainings; its bfloat16 is no float32, by whose rounding the nearest mean is told."""
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.arange(2000) % 20
+    features = 0.35 * torch.randn(20, 32, generator=draw)[labels] + torch.randn(2000, 32, generator=draw)
+    weight = torch.randn(20, 32, generator=draw)
+
+    def found() -> dict[str, Tensor]:
+        second = SecondPass(first(features, labels, covariance=True), weight=weight)
+        second.update(features, labels)
+        return second.compute() | {"whole": metrics.ncc_accuracy(features, labels)}
+
+    expected = found()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        values = found()
+    assert {name: float(value) for name, value in values.items()} == {k: float(v) for k, v in expected.items()}
+
+
 def test_other_data_are_measured_by_the_first_means() -> None:
     others = FEATURES.roll(1, 0) + 0.3
     second = SecondPass(first())
