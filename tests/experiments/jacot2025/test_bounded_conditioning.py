@@ -141,6 +141,26 @@ def test_a_trend_is_told_from_noise(power: float, holds: bool, monkeypatch: pyte
         assert found[Verdict.reproduced] >= 160, found
 
 
+@pytest.mark.parametrize(("level", "holds"), [(0.8, True), (1.25, False)])
+def test_a_limit_is_told_from_noise(level: float, holds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200 tables with c3 at a share of each limit, noise of 5 %, and a thousandth of that in the kernel."""
+    without_needs(monkeypatch, conditioning)
+    of, random, found = conditioned(), np.random.default_rng(6), Counter[tuple[str, Verdict]]()
+    table, last, enough = by_probe(of), ends(of), enough_fit(of)
+    one = table[table["trial"] == "0.4-1"]
+    for _ in range(200):
+        noise = np.exp(0.05 * random.normal(size=len(table)))
+        c3 = table.assign(linear_head_condition_number=10 * level * noise)
+        at_end = last.assign(linear_head_condition_number=last["stable_bound"] * level * noise[: len(last)])
+        lower = table["kernel"] * (level if holds else 1.002) * noise**1e-3
+        found[OPTIMA, conditioning.optima_bound(of, c3, enough).verdict] += 1
+        found[STEPS, conditioning.steps_bound(of, one, at_end, enough).verdict] += 1
+        claim = conditioning.holds_at_all_probes(of, table, conditioning.KERNEL_SHARPER, lower, table["kernel"])
+        found[SHARPER, claim.verdict] += 1
+    wrong = Verdict.not_reproduced if holds else Verdict.reproduced
+    assert max(found[claim, wrong] for claim in (OPTIMA, STEPS, SHARPER)) <= 10, found
+
+
 def test_panels_show_sharpness_conditioning_and_kernel() -> None:
     drawing = EXPERIMENT.figures(conditioned())["bounded_conditioning"]
     over, against, near, kernel = drawing.figure.axes

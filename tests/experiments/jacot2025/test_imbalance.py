@@ -20,6 +20,7 @@ from experiments.jacot2025.head_tables import (
 
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.jacot2025 import imbalance_claims, linear_head_mlp
+from nc_runner.experiments.jacot2025.conditions import enough_fit
 from nc_runner.experiments.jacot2025.imbalance import fits, steps_per_epoch, with_predictions
 
 
@@ -124,3 +125,18 @@ def test_a_power_law_is_no_exponential(power: float | None, holds: bool) -> None
     straight = [np.corrcoef(steps, law + 0.1 * random.normal(size=10))[0, 1] ** 2 for _ in range(200)]
     believed = sum(r2 >= imbalance_claims.STRAIGHT_R2 for r2 in straight)
     assert believed >= 190 if holds else believed <= 10
+
+
+@pytest.mark.parametrize(("times", "wrong"), [(4.0, Verdict.not_reproduced), (1.0, Verdict.reproduced)])
+def test_higher_plateaus_are_told_from_noise(times: float, wrong: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200 tables of five runs, three layers of each kind, with noise of 30 % between layers; the same is flat."""
+    without_needs(monkeypatch, imbalance_claims)
+    random, of, found = np.random.default_rng(5), results(), Counter[Verdict]()
+    exact, met = fits(of), enough_fit(of)
+    rows = pd.DataFrame({"id": np.repeat([*"abcde"], 6), "layer": [*range(1, 7)] * 5, "change": 1.0})
+    for _ in range(200):
+        high = np.where(rows["layer"] <= 3, times, 1.0)
+        table = rows.assign(plateau=1e-2 * high * np.exp(0.3 * random.normal(size=30)))
+        monkeypatch.setattr(imbalance_claims, "plateaus", lambda _, table=table: table)
+        found[imbalance_claims.nonlinear_higher(of, exact, met).verdict] += 1
+    assert found[wrong] <= 10, found

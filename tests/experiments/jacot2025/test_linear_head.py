@@ -178,3 +178,65 @@ def test_a_step_is_told_from_noise(step: float, holds: bool, monkeypatch: pytest
     assert found[Verdict.not_reproduced if holds else Verdict.reproduced] <= 10, found
     if holds:
         assert found[Verdict.reproduced] >= 160, found
+
+
+RUNS, LAYERS = 5, (4, 5, 6, 7)
+
+
+def layers_of(random: np.random.Generator, nc1: float, nc2: float, cosine: float, bend: float) -> pd.DataFrame:
+    """NC1 that rises by ``nc1`` over four linear layers, NC2 that falls by ``nc2``, its log not all at one rate."""
+    along = np.tile(np.linspace(0, 1, 4), RUNS)
+    noise = np.exp(0.05 * random.normal(size=(3, 4 * RUNS)))
+    return pd.DataFrame(
+        {
+            "id": np.repeat([*"abcde"], 4),
+            "layer": LAYERS * RUNS,
+            head_claims.NC1: 0.01 * nc1**along * noise[0],
+            head_claims.NC2: nc2 ** (1 - along + bend * np.sin(2 * np.pi * along)) * noise[1],
+            head_claims.COSINE: cosine * noise[2],
+            "whole": 16.0 ** (4 / 3),
+            "linear": 4,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("judge", "changes", "holds"),
+    [
+        ("nc1_hardly_varies", {"nc1": 1.6}, True),
+        ("nc1_hardly_varies", {"nc1": 2.4}, False),
+        ("nc1_hardly_varies", {"nc1": 1.4, "nc2": 1.2}, False),  # more than NC2
+        ("nc2_log_linear", {}, True),
+        ("nc2_log_linear", {"nc2": 16.0**1.25}, False),
+        ("nc2_log_linear", {"nc2": 16.0**0.75}, False),
+        ("nc2_log_linear", {"bend": 0.2}, False),
+        ("means_orthogonal", {"cosine": 0.085}, True),
+        ("means_orthogonal", {"cosine": 0.115}, False),
+    ],
+)
+def test_a_limit_is_told_from_noise(
+    judge: str, changes: dict[str, float], holds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 200 tables of five runs with noise of 5 % in every layer, a sixth or so within a limit or without."""
+    without_needs(monkeypatch, head_claims)
+    random, of, found = np.random.default_rng(5), results(), Counter[Verdict]()
+    met = () if judge == "nc2_log_linear" else (enough_fit(of),)
+    for _ in range(200):
+        table = layers_of(random, **{"nc1": 1.1, "nc2": 16.0, "cosine": 0.05, "bend": 0.0, **changes})
+        monkeypatch.setattr(head_claims, "final_layers", lambda *_, table=table: table)
+        monkeypatch.setattr(head_claims, "head_line", lambda _, table=table: table)
+        found[getattr(head_claims, judge)(of, *met).verdict] += 1
+    assert found[Verdict.not_reproduced if holds else Verdict.reproduced] <= 10, found
+
+
+@pytest.mark.parametrize(("cosine", "wrong"), [(0.96, Verdict.not_reproduced), (0.94, Verdict.reproduced)])
+def test_an_alignment_is_told_from_noise(cosine: float, wrong: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 200 tables of five runs, whose cosines are off by 0.003."""
+    without_needs(monkeypatch, head_claims)
+    random, of, found = np.random.default_rng(5), results(), Counter[Verdict]()
+    met = enough_fit(of)
+    for _ in range(200):
+        final = pd.DataFrame({head_claims.NC3: cosine + 0.003 * random.normal(size=RUNS)})
+        monkeypatch.setattr(Results, "final", lambda _, final=final: final)
+        found[head_claims.means_aligned(of, met).verdict] += 1
+    assert found[wrong] <= 10, found

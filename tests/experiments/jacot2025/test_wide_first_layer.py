@@ -115,12 +115,13 @@ def test_a_limit_is_told_from_noise(level: float, holds: bool, monkeypatch: pyte
     of, random, found = wide_first_layer.wide(wide()), np.random.default_rng(4), Counter[tuple[str, Verdict]]()
     rows = by_run(of)
     for _ in range(200):
-        noise = level * np.exp(0.1 * random.normal(size=(2, len(rows))))
+        noise = level * np.exp(0.1 * random.normal(size=(3, len(rows))))
         table = rows.assign(error=noise[0] * 0.5 / 10**0.5, balancedness=noise[1] * 0.01)
         found["fits", wide_first_layer.fits(of, table).verdict] += 1
         found["balances", wide_first_layer.balances(of, table).verdict] += 1
+        found["shrinks", wide_first_layer.shrinks(of, table.assign(shrinkage=table["error"] * noise[2])).verdict] += 1
     wrong = Verdict.not_reproduced if holds else Verdict.reproduced
-    assert max(found["fits", wrong], found["balances", wrong]) <= 10, found
+    assert max(found[claim, wrong] for claim in ("fits", "balances", "shrinks")) <= 10, found
 
 
 def test_panels_show_what_is_measured_and_predicted_at_each_width() -> None:

@@ -91,8 +91,9 @@ def test_seeds_sizes_the_schedule_and_growth_are_needed() -> None:
     stopped = timed(lambda point, metrics: point.update(epochs=point["train.epochs"] // 2))
     assert set(verdicts(claims(stopped)).values()) == {OPEN}
     flat = timed(lambda point, metrics: metrics.update({INTRA: 1.0 + 1e-3 * point["seed"]}))
-    (lacks, *_) = next(claim for claim in claims(flat) if claim.id == f"{SHARE}_teacher").lacks
-    assert (lacks.name, lacks.found) == ("a growth to share out", "by 0.000")
+    of_flat = next(claim for claim in claims(flat) if claim.id == f"{SHARE}_teacher")
+    assert (of_flat.lacks[0].name, of_flat.lacks[0].found) == ("a growth to share out", "by 0.000")
+    assert of_flat.number == "no growth"
 
 
 def test_other_equal_epochs_than_the_thesis_s_are_not_figure_3_1() -> None:
@@ -130,14 +131,47 @@ def test_equally_long_is_within_a_tenth_and_of_every_weight_decay_that_fits() ->
     assert shared(table.iloc[:0], LEVEL).empty
 
 
-def test_a_length_with_three_seeds_goes_before_a_longer_one_with_fewer() -> None:
+@pytest.mark.parametrize(("seeds", "times"), [(3, "10"), (4, "26.8")])
+def test_a_length_with_three_seeds_goes_before_a_longer_one_with_fewer(seeds: int, times: str) -> None:
+    """One seed fails at the most decay times."""
+
     def edit(point: dict[str, Any], metrics: dict[str, float]) -> None:
         if point["train.epochs"] == 3000 and point["seed"] == 0:
             point["status"] = "underfit"
 
-    found = {claim.id: claim for claim in claims(timed(edit))}
-    assert "g after 10 decay times" in found[f"{SAME}_teacher"].measured
+    found = {claim.id: claim for claim in claims(timed(edit, seeds=seeds))}
+    assert f"g after {times} decay times" in found[f"{SAME}_teacher"].measured
     assert found[f"{SAME}_teacher"].verdict is YES
+    counts = {1: 2, 2: 3, 3: 4, 4: 3, 5: 2}
+    rows = pd.DataFrame([(level, seed) for level, n in counts.items() for seed in range(n)], columns=[LEVEL, "seed"])
+    assert [set(module.with_most_seeds(rows, which)[LEVEL]) for which in ("min", "max")] == [{2}, {4}]
+
+
+@pytest.mark.parametrize(("few", "many", "both"), [(108, 333, True), (109, 333, False), (108, 332, False)])
+def test_few_and_many_decay_times_have_their_limits(few: int, many: int, both: bool) -> None:
+    """At 1e-3, where 900 epochs do not fit, these are 3.22 or 3.33, and 10.0 or 9.99."""
+
+    def edit(point: dict[str, Any], metrics: dict[str, float]) -> None:
+        if point[WD] == 1e-3:
+            epochs = {101: few, 336: many}.get(point["train.epochs"], point["train.epochs"])
+            point |= {"train.epochs": epochs, "epochs": epochs}
+            point["status"] = "underfit" if epochs == 900 else "interpolated"
+
+    assert (" at 0.001, " in claims(timed(edit))[0].measured) is both
+
+
+def test_what_is_told_by_hand() -> None:
+    """g of the teacher's data is 0.15 log(decay) and 0.1 more from ten decay times on."""
+    found = {claim.id: claim for claim in claims(timed(decay_alone("teacher"), seeds=1, spread=0))}
+    expected = {TIME: "0.100 at the least", f"{SAME}_teacher": "grows by 0.345", f"{SHARE}_teacher": "22% is time"}
+    assert {name: found[name].number for name in expected} == expected
+    assert found[f"{SAME}_teacher"].measured == (
+        "g after 26.8 decay times 1.000 at 0.0003, 1.181 at 0.001, 1.345 at 0.003; it grows by 0.345 at the most"
+    )
+    assert found[f"{SHARE}_teacher"].measured == (
+        "g grows by 0.445 from 0.0003 to 0.003 after 300 epochs, and by 0.345 after 26.8 decay times each; 22% of the "
+        "growth is training time"
+    )
 
 
 LINEAR = {3e-4: -0.2, 1e-3: -0.1, 3e-3: 0.0}

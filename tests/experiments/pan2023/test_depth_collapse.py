@@ -72,10 +72,13 @@ def test_thresholds(claim: str, edit: Edit, verdict: object) -> None:
 @pytest.mark.parametrize(("product", "verdict"), [(0.7501, YES), (0.7499, NO)])
 def test_the_product_s_threshold_is_three_quarters(product: float, verdict: object) -> None:
     def edit(point: dict[str, Any], metrics: dict[str, float]) -> None:
-        if point[WD] == 5e-3:
-            metrics |= {"feature_second_moment": product, "weight_squared_norm": 4 * product}
+        if point[WD] == 5e-3:  # alpha is twice the product, beta half
+            metrics |= {"feature_second_moment": 4 * product**2, "weight_squared_norm": 1.0}
 
-    assert verdicts(claims(deeper(edit)))[PRODUCT] is verdict
+    (found,) = (claim for claim in claims(deeper(edit)) if claim.id == PRODUCT)
+    assert found.verdict is verdict
+    assert found.number.startswith("0.75")
+    assert found.measured.startswith("least alpha beta 0.75, to be above 0.75; means by weight decay 10 at 0, ")
 
 
 def test_what_lacks() -> None:
@@ -87,6 +90,25 @@ def test_what_lacks() -> None:
     assert verdicts(claims(decayed)) == {**HOLDS, CONTROL: OPEN, PRODUCT: OPEN}
     early = dataclasses.replace(table, trials=table.trials.assign(epochs=60))
     assert verdicts(claims(early)) == {DEEPER: OPEN, CONTROL: YES, NORMS: OPEN, PRODUCT: YES}
+
+
+@pytest.mark.parametrize(
+    ("word", "lacks", "claims_open"),
+    [
+        ("model.activation=tanh", "network of the theory", set(HOLDS)),
+        ("data=conic_hull", "the statement's data", {DEEPER, CONTROL, NORMS}),
+    ],
+)
+def test_other_networks_and_data_are_not_the_statement_s(word: str, lacks: str, claims_open: set[str]) -> None:
+    other = dataclasses.replace(deeper(), config=composed("experiment=depth_collapse", word))
+    found = {claim.id for claim in claims(other) if lacks in {need.name for need in claim.lacks}}
+    assert found == claims_open
+
+
+def test_two_depths_make_no_trend() -> None:
+    table = deeper()
+    assert verdicts(claims(table.only(table.trials["model.depth"] > 6)))[DEEPER] is YES
+    assert verdicts(claims(table.only(table.trials["model.depth"] > 9)))[DEEPER] is OPEN
 
 
 def test_a_point_at_which_too_few_seeds_fit_is_left_out() -> None:

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from experiments.pan2023.lemma_tables import lemmas
-from experiments.pan2023.made import NO, OPEN, YES, Edit, composed, verdicts
+from experiments.pan2023.made import NO, OPEN, YES, Edit, composed, verdicts, without_needs
 
 from nc_runner.errors import UserError
 from nc_runner.experiments.pan2023.lemmas import LEMMAS
+from nc_runner.experiments.pan2023.pan_lemmas import claims as module
 from nc_runner.experiments.pan2023.pan_lemmas.claims import claims, values_of
 from nc_runner.experiments.pan2023.pan_lemmas.figures import figures
 from nc_runner.experiments.pan2023.pan_lemmas.measure import SHAPES, check, collapse, collapse_and_off, measure
@@ -22,6 +24,13 @@ from nc_runner.rng import generator
 
 Draw = Callable[..., dict[str, Drawing]]
 TRUE = [lemma.name for lemma in LEMMAS if not lemma.false]
+INEQUALITIES = [
+    "subset_mean",
+    "subset_excess",
+    "mean_direction",
+    "step",
+    "margin",
+]  # that bound a ratio by 1, and meet it
 HOLDS = {
     **{f"{name}_holds": YES for name in TRUE},
     **dict.fromkeys(
@@ -120,29 +129,25 @@ def test_those_of_ji_et_al_are_theirs() -> None:
     }  # fmt: skip
 
 
-def simulated(worst: float, random: np.random.Generator) -> Edit:
-    """Ratios of every lemma up to ``worst``, wherever they fall."""
-
-    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
-        for name in TRUE:
-            if name in ("class_cosine", "pair_cosine", "most_classes"):
-                continue
-            values = worst * random.beta(2, 2, 400) ** 0.5
-            metrics |= {f"random_{name}_{i:04d}": value for i, value in enumerate(values)}
-            metrics |= {f"searched_{name}_{i:04d}": worst * random.uniform(0.9, 1) for i in range(49)}
-            metrics |= {f"searched_{name}_0049": worst, f"extreme_{name}_0000": min(worst, 1.0)}
-
-    return edit
-
-
-def test_the_rule_by_simulation() -> None:
-    """Of lemmas that hold and come as near as rounding none is refused; of a constant 0.1 % too good none passes."""
+def test_the_rule_by_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of lemmas that hold and come as near as rounding at most 5 % are refused; of a constant 0.1 % too good, of which
+    a search ends within 1 % of the worst, at most 5 % pass."""
     random = np.random.default_rng(0)
-    for worst, verdict in ((1 + 1e-10, YES), (1.001, NO)):
-        for _ in range(20):  # six lemmas each: more than 100 rules
-            judged = verdicts(claims(lemmas(simulated(worst, random))))
-            of = {judged[f"{name}_holds"] for name in TRUE if "cosine" not in name and name != "most_classes"}
-            assert of == {verdict}
+    table = lemmas(seeds=1)
+    for name in INEQUALITIES:
+        monkeypatch.setitem(module.HOLDS, name, without_needs(module.HOLDS[name]))
+    for worst, wrong in ((1 + 1e-10, False), (1.001, True)):
+        count = 0
+        for name in INEQUALITIES * 40:
+            rows = {
+                f"random_{name}": worst * random.beta(2, 2, 400) ** 0.5,
+                f"searched_{name}": worst * (1 - 0.01 * random.uniform(size=50) ** 2),
+                f"extreme_{name}": np.array([min(worst, 1.0)]),
+            }
+            metrics = [(f"{kind}_{i:04d}", value) for kind, values in rows.items() for i, value in enumerate(values)]
+            of = dataclasses.replace(table, metrics=pd.DataFrame(metrics, columns=["metric", "value"]))
+            count += module.holds(of, name, identity=False).holds is wrong
+        assert count <= 10
 
 
 def measured(samples: int = 16, epochs: int = 3, seed: int = 0) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Tables of paths to collapse, and of perturbed networks that come back."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -55,7 +56,7 @@ def results(
         falling = np.linspace(end + 1, end, probes)
         falling[probes // 2] = falling[probes // 2 - 1] * (1 + rise) if path and rise else falling[probes // 2]
         last = (variation if seed >= bad else variation_first) if path else returned
-        rank = {0.0: 0.0, 0.1: small_rank, 1.0: large_rank}[noise] if not path else 1e-8
+        rank = {0.1: small_rank, 1.0: large_rank}.get(noise, 0.0) if not path else 1e-8
         for probe, epoch in enumerate(np.linspace(1, epochs, probes).astype(int)):
             at_end = probe == probes - 1
             rows += [
@@ -65,3 +66,11 @@ def results(
                 [name, epoch, 2, "relative_rank_distance", rank if at_end else perturbed],
             ]
     return make_results(config, ["model.start", "model.start_noise"], trials, rows)
+
+
+def changed(table: Results, metric: str, value: float, trials: str, epoch: int = 100) -> Results:
+    """With a metric set at an epoch, of the trials that a regular expression fits."""
+    metrics = table.metrics
+    rows = (metrics["metric"] == metric) & metrics["trial"].str.fullmatch(trials) & (metrics["epoch"] == epoch)
+    assert rows.any()
+    return dataclasses.replace(table, metrics=metrics.assign(value=metrics["value"].mask(rows, value)))

@@ -1,9 +1,11 @@
 """Each claim on paths to collapse, on tables made so that it holds, fails or cannot be decided; and the figure."""
 
 import dataclasses
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from experiments.zangrando2026.benign_landscape_tables import (
     CONFIG,
@@ -11,6 +13,7 @@ from experiments.zangrando2026.benign_landscape_tables import (
     REFUSED,
     REPRODUCED,
     UNDECIDED,
+    changed,
     results,
 )
 from nonsense import (
@@ -24,7 +27,7 @@ from nonsense import (
 
 from nc_runner.config.choices import Precision
 from nc_runner.config.schema import ModelConfig
-from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.benign_landscape import EXPERIMENT
 from nc_runner.experiments.zangrando2026.benign_landscape.figures import figures
 from nc_runner.figures.drawing import CAPTION_LINES
@@ -98,6 +101,72 @@ def test_without_a_need_nothing_is_decided_and_it_is_named(lacks: str, changes: 
     assert decided == found.keys() - claims - ({OPTIMAL} if lacks == "seeds" else set()) - (
         {STABLE} if len(changes.get("points", POINTS)) == 1 else set()
     )
+
+
+@pytest.mark.parametrize(
+    ("claim", "metric", "value", "trials"),
+    [
+        (OPTIMAL, "objective", 1.051, "interpolating-0.0-{}"),
+        (STABLE, "relative_cluster_variation", 0.02, "collapsed-0.1-{}"),
+        (STABLE, "relative_rank_distance", 1e-3, "collapsed-0.1-{}"),
+    ],
+)
+def test_a_tenth_of_the_starts_may_fail(claim: str, metric: str, value: float, trials: str) -> None:
+    for bad, verdict in (("[01]", REPRODUCED), ("[012]", REFUSED)):
+        found = verdicts(EXPERIMENT, changed(results(), metric, value, trials.format(bad)))
+        assert found.pop(claim) is verdict
+        assert set(found.values()) == {REPRODUCED}
+
+
+def test_every_small_perturbation_has_to_come_back() -> None:
+    table = results(points=(*POINTS, ("collapsed", 0.05)))
+    assert verdicts(EXPERIMENT, table)[STABLE] is REPRODUCED
+    left = changed(table, "relative_rank_distance", 0.1, r"collapsed-0\.05-.*")
+    assert verdicts(EXPERIMENT, left)[STABLE] is REFUSED
+
+
+@pytest.mark.parametrize(
+    ("lacks", "claims", "table"),
+    [
+        ("interpolates at the start", {REACHES, OPTIMAL},
+         lambda: changed(results(), "loss", 1.1e-3, "interpolating-0.0-7", 1)),
+        ("perturbed", {STABLE}, lambda: changed(results(), "relative_rank_distance", 0.0, "collapsed-1.0-7", 1)),
+        ("collapsed points beside them", {OPTIMAL, STABLE},
+         lambda: (of := results()).only(~of.trials["id"].str.fullmatch(r"collapsed-(0\.1|1\.0)-.*|collapsed-0\.0-7"))),
+        ("a path that is seen", {REACHES, OPTIMAL},
+         lambda: dataclasses.replace(of := results(), metrics=of.metrics[(of.metrics["trial"] != "interpolating-0.0-7")
+                                                                         | (of.metrics["epoch"] != 6)])),
+    ],
+)  # fmt: skip
+def test_one_trial_lacks_it_for_all(lacks: str, claims: set[str], table: Callable[[], Results]) -> None:
+    found = by_id(EXPERIMENT, table())
+    assert {name for name, claim in found.items() if claim.verdict is UNDECIDED} == claims
+    assert lacks in {need.name for claim in found.values() for need in claim.lacks}
+
+
+def test_variation_or_rank_alone_is_a_perturbation_and_without_noise_there_is_none() -> None:
+    inside = results(perturbed=0.99e-4)
+    for value, verdict in ((0.0101, REPRODUCED), (0.0099, UNDECIDED)):
+        table = changed(inside, "relative_cluster_variation", value, r"collapsed-(0\.1|1\.0)-.*", 1)
+        assert verdicts(EXPERIMENT, table)[STABLE] is verdict
+    at_rest = changed(results(), "relative_rank_distance", 0.0, r"collapsed-0\.0-.*", 1)
+    gone = changed(at_rest, "relative_cluster_variation", 0.5, r"collapsed-0\.0-.*")
+    assert set(verdicts(EXPERIMENT, gone).values()) == {REPRODUCED}
+
+
+@pytest.mark.parametrize(("third", "verdict"), [(0.0189, REPRODUCED), (0.0191, REFUSED)])
+def test_variation_is_the_mean_over_the_intermediate_layers(third: float, verdict: Verdict) -> None:
+    """0.001 in the second of four layers; the first and the last do not count."""
+    table = results(config=dataclasses.replace(CONFIG, model=ModelConfig(depth=4, width=8)))
+    second = table.metrics[table.metrics["layer"] == 2]
+    rest = [second.assign(layer=layer, value=5.0 if layer != 3 else second["value"]) for layer in (1, 3, 4)]
+    metrics = pd.concat([table.metrics, *rest], ignore_index=True).astype({"layer": "Int64"})
+    last = (metrics["metric"] == "relative_cluster_variation") & (metrics["epoch"] == 100) & (metrics["layer"] == 3)
+    of_paths = last & metrics["trial"].str.startswith("interpolating")
+    found = verdicts(
+        EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=metrics["value"].mask(of_paths, third)))
+    )
+    assert found == {REACHES: verdict, OPTIMAL: REPRODUCED, STABLE: REPRODUCED}
 
 
 def test_nothing_that_says_nothing_changes_a_verdict() -> None:

@@ -1,6 +1,7 @@
 """Each claim on costs and gradients, on tables made so that it holds, fails or cannot be decided; and the figure."""
 
 import dataclasses
+from collections.abc import Callable
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,7 +16,7 @@ from nonsense import (
     verdicts,
 )
 
-from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.zero_tcv import EXPERIMENT
 from nc_runner.experiments.zangrando2026.zero_tcv.figures import figures
 from nc_runner.figures.drawing import CAPTION_LINES
@@ -94,7 +95,61 @@ def test_gradients_of_relu_networks_are_told_and_decide_nothing() -> None:
 
 
 def test_a_search_may_end_a_little_above_the_other() -> None:
-    assert verdicts(EXPERIMENT, results(free=1.049))[MLP] is REPRODUCED
+    assert set(verdicts(EXPERIMENT, results(free=1.049)).values()) == {REPRODUCED}
+
+
+def changed(metric: str, factor: float, trial: str = "mlp-linear", layer: int | None = None) -> Results:
+    """The table with the metrics of a trial that a regular expression fits times a factor."""
+    table = results()
+    metrics = table.metrics
+    rows = metrics["metric"].str.fullmatch(metric) & (metrics["trial"] == trial)
+    rows &= (metrics["layer"] == layer) if layer else True
+    assert rows.any()
+    return dataclasses.replace(
+        table, metrics=metrics.assign(value=metrics["value"].mask(rows, metrics["value"] * factor))
+    )
+
+
+def without(metric: str, layers: tuple[int, ...] = ()) -> Results:
+    """The table without the metrics that a regular expression fits, of linear feedforward networks."""
+    table = results()
+    gone = table.metrics["metric"].str.fullmatch(metric) & (table.metrics["trial"] == "mlp-linear")
+    gone &= table.metrics["layer"].isin(layers) if layers else True
+    assert gone.any()
+    return dataclasses.replace(table, metrics=table.metrics[~gone])
+
+
+@pytest.mark.parametrize(
+    ("lacks", "table", "claims"),
+    [
+        ("free first layer", lambda: changed("input_rank", 5 / 6), {MLP, LINEAR}),
+        ("found again", lambda: changed("free_000", 0.9989), {MLP, LINEAR}),
+        ("starts", lambda: without("free_019"), {MLP, LINEAR}),
+    ],
+)
+def test_one_search_lacks_it_for_all(lacks: str, table: Callable[[], Results], claims: set[str]) -> None:
+    found = by_id(EXPERIMENT, table())
+    assert {name for name, claim in found.items() if claim.verdict is UNDECIDED} == claims
+    assert {need.name for name in claims for need in found[name].lacks} == {lacks}
+
+
+def test_a_search_within_a_thousandth_finds_the_least_again() -> None:
+    for factor, verdict in ((1.00099, REPRODUCED), (1.00101, UNDECIDED)):
+        assert verdicts(EXPERIMENT, changed("free_00[12]", factor))[MLP] is verdict
+
+
+def test_one_layer_whose_error_is_not_of_tcv_refuses_and_what_is_at_large_tcv_does_not() -> None:
+    """At steps of ten from 1, the exponent is taken from 1e-2 on."""
+    flat = changed(r"error_1_0[4-6]", 100.0, layer=3)
+    assert verdicts(EXPERIMENT, flat)[CENTROIDS] is REFUSED
+    assert by_id(EXPERIMENT, changed(r"error_1_0[01]", 1e-3, layer=3))[CENTROIDS].measured.startswith(
+        "p 1.000 to 1.000 in 12 layers of networks; the constant is at most 3; of ReLU networks p 1.000 to 1.000"
+    )
+
+
+def test_ten_layers_of_networks_are_enough() -> None:
+    for layers, verdict in (((2, 3), REPRODUCED), ((2, 3, 4), UNDECIDED)):
+        assert verdicts(EXPERIMENT, without(r"error_1_\d+", layers))[CENTROIDS] is verdict
 
 
 def test_nothing_that_says_nothing_changes_a_verdict() -> None:

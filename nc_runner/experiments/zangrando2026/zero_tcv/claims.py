@@ -180,8 +180,9 @@ def class_means(results: Results) -> Claim:
     """How the error goes to 0 with TCV."""
     table = errors(results)
     linear = table[table[ACTIVATION] == Activation.linear.name]
-    found, kinked = exponents(linear), exponents(table[table[ACTIVATION] != Activation.linear.name])
-    if found.dropna().empty:
+    found = exponents(linear).dropna()  # of a layer without errors above 0 there is none
+    kinked = exponents(table[table[ACTIVATION] != Activation.linear.name])
+    if found.empty:
         return CENTROIDS.judged(results, None, "no gradient of class means measured of linear networks")
     largest = (linear["error"] / linear["variation"]).max()
     enough = Need("networks", f"{PATHS} layers of networks or more", f"{len(found)}", len(found) >= PATHS)
