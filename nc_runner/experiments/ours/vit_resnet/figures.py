@@ -35,7 +35,8 @@ TICKS = (1, 0.1, 1e-2, 1e-3, 1e-4)
 
 def figures(results: Results) -> dict[str, Drawing]:
     """Over training; at equal accuracy; geometry and norms."""
-    table = results.by_epoch()
+    order = {id: i for i, id in enumerate(results.trials["id"])}
+    table = results.by_epoch().sort_values("trial", key=lambda ids: ids.map(order), kind="stable")
     table = table[table["status"] != "diverged"].reset_index(drop=True)
     table = table.assign(network=architecture(results, table))
     if DECAY not in table:
@@ -92,8 +93,8 @@ def at_end(ax: Axes, table: pd.DataFrame, fits: pd.DataFrame) -> None:
         ax.plot(x.to_numpy(), rows[NC1].to_numpy(), "o", color=colour(table, name), alpha=0.8)
     ax.set(xlabel="weight decay λ", xlim=(-0.5, max(len(decays), 1) - 0.5))
     ax.set_xticks(range(len(decays)), [f"{decay:g}" for decay in decays])
-    if not len(fits):
-        say(ax, "no training fits\nall samples")
+    if not np.isfinite(fits[NC1]).any():
+        say(ax, "nothing measured" if len(fits) else "no training fits\nall samples")
 
 
 def geometry(results: Results, table: pd.DataFrame, over: str) -> Drawing:
