@@ -41,15 +41,14 @@ def figures(results: Results) -> dict[str, Drawing]:
     table = table.assign(network=architecture(results, table))
     if DECAY not in table:
         table[DECAY] = flatten(results.config)[DECAY]
-    over = f"training set, eval mode; {seeds_phrase(results.final())}"
     return {
-        "collapse": collapse(results, table, over),
-        "equal_accuracy": equal_accuracy(results, table, over),
-        "geometry": geometry(results, table, over),
+        "collapse": collapse(results, table),
+        "equal_accuracy": equal_accuracy(results, table),
+        "geometry": geometry(results, table),
     }
 
 
-def collapse(results: Results, table: pd.DataFrame, over: str) -> Drawing:
+def collapse(results: Results, table: pd.DataFrame) -> Drawing:
     """NC1, NC3 and training accuracy over epochs."""
     figure, axes = plt.subplots(1, 3, figsize=(8.2, 2.9))
     for ax, metric, label in zip(
@@ -59,10 +58,11 @@ def collapse(results: Results, table: pd.DataFrame, over: str) -> Drawing:
         ax.set(xscale="log", xlabel="epoch", ylabel=label)
     axes[0].set_yscale("log")
     legend(figure, table)
-    return Drawing(figure, f"Collapse of the last layer over training ({over}).", notes(results, table))
+    caption = f"Collapse of the last layer over training ({of_what(results)})."
+    return Drawing(figure, caption, notes(results, table))
 
 
-def equal_accuracy(results: Results, table: pd.DataFrame, over: str) -> Drawing:
+def equal_accuracy(results: Results, table: pd.DataFrame) -> Drawing:
     """NC1 over training error, and at the end over weight decay, of trainings that fit all samples."""
     figure, (along, end) = plt.subplots(1, 2, figsize=(8.2, 3.2), sharey=True)
     along.set(xscale="log", yscale="log", xlabel="training error", ylabel=NC1_LABEL)
@@ -80,8 +80,11 @@ def equal_accuracy(results: Results, table: pd.DataFrame, over: str) -> Drawing:
         say(along, "nothing measured")
     at_end(end, table, fitted(results))
     legend(figure, table)
-    caption = f"Left: NC1 as the training error falls. Right: at the end, a mark a seed that fits all samples ({over})."
-    return Drawing(figure, caption.replace("mean and min-max band", "left, mean"), notes(results, table))
+    caption = (
+        "Left: NC1 as the training error falls, mean over seeds. Right: at the end, a mark a seed that fits all "
+        f"samples ({of_what(results, band=False)})."
+    )
+    return Drawing(figure, caption, notes(results, table))
 
 
 def at_end(ax: Axes, table: pd.DataFrame, fits: pd.DataFrame) -> None:
@@ -97,15 +100,20 @@ def at_end(ax: Axes, table: pd.DataFrame, fits: pd.DataFrame) -> None:
         say(ax, "nothing measured" if len(fits) else "no training fits\nall samples")
 
 
-def geometry(results: Results, table: pd.DataFrame, over: str) -> Drawing:
+def geometry(results: Results, table: pd.DataFrame) -> Drawing:
     """Lengths and angles of the class means, and the norms of features and classifier, over epochs."""
     figure, axes = plt.subplots(1, 4, figsize=(9.6, 2.8))
     for ax, (metric, label) in zip(axes, GEOMETRY.items(), strict=True):
         lines(ax, table, metric)
         ax.set(xscale="log", yscale="log", xlabel="epoch", ylabel=label)
     legend(figure, table)
-    caption = f"NC2 of the centred class means, and norms, over training ({over})."
+    caption = f"NC2 of the centred class means, and norms, over training ({of_what(results)})."
     return Drawing(figure, caption, notes(results, table))
+
+
+def of_what(results: Results, *, band: bool = True) -> str:
+    """The samples, and over how many seeds."""
+    return f"training set, eval mode; {seeds_phrase(results.final(), band=band)}"
 
 
 def arms(table: pd.DataFrame, *metrics: str) -> list[tuple[Any, pd.DataFrame]]:
