@@ -58,7 +58,7 @@ def collapse(results: Results, table: pd.DataFrame) -> Drawing:
         ax.set(xscale="log", xlabel="epoch", ylabel=label)
     axes[0].set_yscale("log")
     legend(figure, table)
-    caption = f"Collapse of the last layer over training ({of_what(results)})."
+    caption = f"Collapse of the last layer over training ({seeds_phrase(results.final())}; training set)."
     return Drawing(figure, caption, notes(results, table))
 
 
@@ -80,11 +80,10 @@ def equal_accuracy(results: Results, table: pd.DataFrame) -> Drawing:
         say(along, "nothing measured")
     at_end(end, table, fitted(results))
     legend(figure, table)
-    caption = (
-        "Left: NC1 as the training error falls, mean over seeds. Right: at the end, a mark a seed that fits all "
-        f"samples ({of_what(results, band=False)})."
-    )
-    return Drawing(figure, caption, notes(results, table))
+    seeds = seeds_phrase(results.final(), band=False)
+    caption = f"NC1 as the training error falls, and at the end, a mark a seed ({seeds}; training set)."
+    told = "Left: mean over seeds. Right: of the trials that fit all samples."
+    return Drawing(figure, caption, [told, *notes(results, table)])
 
 
 def at_end(ax: Axes, table: pd.DataFrame, fits: pd.DataFrame) -> None:
@@ -107,13 +106,10 @@ def geometry(results: Results, table: pd.DataFrame) -> Drawing:
         lines(ax, table, metric)
         ax.set(xscale="log", yscale="log", xlabel="epoch", ylabel=label)
     legend(figure, table)
-    caption = f"NC2 of the centred class means, and norms, over training ({of_what(results)})."
+    caption = (
+        f"NC2 of the centred class means, and norms, over training ({seeds_phrase(results.final())}; training set)."
+    )
     return Drawing(figure, caption, notes(results, table))
-
-
-def of_what(results: Results, *, band: bool = True) -> str:
-    """The samples, and over how many seeds."""
-    return f"training set, eval mode; {seeds_phrase(results.final(), band=band)}"
 
 
 def arms(table: pd.DataFrame, *metrics: str) -> list[tuple[Any, pd.DataFrame]]:
@@ -160,6 +156,7 @@ def notes(results: Results, table: pd.DataFrame) -> list[str]:
     data, train = results.config.data, results.config.train
     size = "all images" if data.per_class is None else f"{data.per_class:,} images of each class"
     found = [
+        "All is of the whole training set in eval mode.",
         "NC1: S_W and S_B are the covariance of the features within the classes, and of the class means; the ratio of "
         "their traces. Features enter the last linear layer: mean over pixels (ResNet20) or patches (ViT).",
         "NC3: cosine of a class's row of the output weights with its class mean, both less their mean over the "
