@@ -38,6 +38,7 @@ ROWS = (
     "linear_head_mlp scale=cpu",
     "wide_first_layer",
     "bounded_conditioning",
+    "vit_resnet scale=cpu",
 )
 
 

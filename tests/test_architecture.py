@@ -26,7 +26,7 @@ FLOORS = (
     ("metrics", "theory", "figures", "rng", "errors"),
 )
 LEVEL = {room: len(FLOORS) - floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-WINGS = ("pan2023", "ji2022", "zangrando2026", "jacot2025")
+WINGS = ("pan2023", "ji2022", "zangrando2026", "jacot2025", "ours")
 
 # Within experiments: the finder of experiments, the papers' wings, what they share.
 INSIDE = {

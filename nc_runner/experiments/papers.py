@@ -66,4 +66,34 @@ PAPERS = {
   year      = {2025}
 }""",
     ),
+    "ours": Paper(
+        "nc-run",
+        "questions of our own, and the papers they come from",
+        """\
+@article{papyan2020,
+  author  = {Papyan, Vardan and Han, X. Y. and Donoho, David L.},
+  title   = {Prevalence of neural collapse during the terminal phase of deep learning training},
+  journal = {Proceedings of the National Academy of Sciences},
+  volume  = {117},
+  number  = {40},
+  pages   = {24652--24663},
+  year    = {2020}
+}
+
+@article{pancao2023,
+  author  = {Pan, Leyan and Cao, Xinyuan},
+  title   = {Towards Understanding Neural Collapse: The Effects of Batch Normalization and Weight Decay},
+  journal = {arXiv preprint arXiv:2309.04644},
+  year    = {2023}
+}
+
+@inproceedings{dosovitskiy2021,
+  author    = {Dosovitskiy, Alexey and Beyer, Lucas and Kolesnikov, Alexander and Weissenborn, Dirk and Zhai, Xiaohua
+             and Unterthiner, Thomas and Dehghani, Mostafa and Minderer, Matthias and Heigold, Georg and Gelly, Sylvain
+             and Uszkoreit, Jakob and Houlsby, Neil},
+  title     = {An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale},
+  booktitle = {International Conference on Learning Representations},
+  year      = {2021}
+}""",
+    ),
 }

@@ -13,7 +13,7 @@ from nc_runner.config.keys import flatten
 # At the paper's step size and weight decay a CPU would see nothing decay; the figures say what was changed.
 TAKES_A_GPU = {
     "linear_head_mlp", "linear_head_resnet", "linear_head_depth", "linear_head_depth_resnet", "nonlinear_depth",
-    "unregularized_collapse",
+    "unregularized_collapse", "vit_resnet",
 }  # fmt: skip
 
 
