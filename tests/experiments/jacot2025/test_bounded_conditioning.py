@@ -88,7 +88,8 @@ LOWER = 3 * (LEFT / LARGEST) ** 2  # of ||Theta||_op
         ("", {"c3": 9.97, "power": -0.2}),
         (SHARPER, {"c3": 1.2, "kernel": LOWER * 0.998}),
         ("", {"c3": 1.2, "kernel": LOWER * 1.001}),
-        (f"{KERNEL} {SHARPER} {UPPER}", {"c3": 1.2, "kernel": LOWER / 100 * 0.998}),
+        (f"{KERNEL} {SHARPER} {UPPER}", {"c3": 1.2, "kernel": LOWER / 100 * 0.998}),  # 1/K^2 of it
+        (f"{SHARPER} {UPPER}", {"c3": 1.2, "kernel": LOWER / 100 * 1.001}),
         (UPPER, {"c3": 5.0, "kernel": (5.0 / 1.01 * LEFT / FIRST) ** 2}),
         (LARGER, {"power": 0.02}),
     ],

@@ -110,6 +110,42 @@ def test_a_fall_is_told_from_noise(rate: float, wrong: Verdict, monkeypatch: pyt
     assert found[wrong] <= 10, found
 
 
+def changed(metric: str, factor: float, *, last: slice = slice(None)) -> Results:
+    """The table with a measure of the last cell's first trial times a factor, at these of its probes."""
+    of = results()
+    metrics = of.metrics
+    rows = metrics.index[(metrics["metric"] == metric) & (metrics["trial"] == "vgg13-cifar10-0")][last]
+    value = metrics["value"].mask(metrics.index.isin(rows), metrics["value"] * factor)
+    return dataclasses.replace(of, metrics=metrics.assign(value=value))
+
+
+@pytest.mark.parametrize(
+    ("claim", "metric", "holds", "fails"),
+    [
+        # the geometric mean of three trials, 0.0711 each, is 0.19, then 0.21
+        ("falls_self_duality", "self_duality_distance", (20.0, slice(None)), (25.0, slice(None))),
+        # one probe is no late rise, two of the last three are
+        ("falls_self_duality", "self_duality_distance", (3.0, slice(-1, None)), (3.0, slice(-2, None))),
+        # 1.1e-6 to start with at the end; the last quarter of the terminal phase is that from epoch 130 on
+        ("falls_ncc", "ncc_error", (1e4, slice(-7, -6)), (1e4, slice(-2, -1))),
+        ("mean_classifier_stays", "mean_classifier_norm", (1.0009, slice(0, 1)), (1.0011, slice(0, 1))),
+    ],
+)
+def test_one_trial_and_one_probe(
+    claim: str, metric: str, holds: tuple[float, slice], fails: tuple[float, slice]
+) -> None:
+    for (factor, last), verdict in ((holds, Verdict.reproduced), (fails, Verdict.not_reproduced)):
+        of = verdicts(changed(metric, factor, last=last))
+        assert of.pop(claim) is verdict
+        assert set(of.values()) == {Verdict.reproduced}
+
+
+def test_weight_decay_in_one_trial_moves_the_mean_classifier() -> None:
+    of = results()
+    of.trials.loc[0, "train.weight_decay"] = 1e-3
+    assert "mean_classifier_stays" in undecided(of)
+
+
 def test_an_undefined_measure_is_no_collapse() -> None:
     of = results()
     of.metrics.loc[(of.metrics["metric"] == "self_duality_distance") & (of.metrics["epoch"] == 300), "value"] = np.nan

@@ -1,6 +1,7 @@
 """Each claim on Theorem 2.3.1 on tables made so that it holds, fails or cannot be decided."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -181,6 +182,38 @@ def test_a_slope_needs_a_range_in_every_trial() -> None:
     for claim in ("intra_collapses_with_eps", "pairs_collapse_with_eps"):
         assert found[claim].verdict is OPEN
         assert found[claim].lacks[0].found == "0 of 2 trials"
+
+
+def of_one(norms: float, **values: Callable[[float], float]) -> Edit:
+    """Of free features with this alpha beta: a metric as a function of its own value, at every epoch."""
+
+    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
+        if point["model.name"] == "free_features" and metrics[1, None, "alpha"] == norms:
+            for epoch in range(1, 9):
+                for name, of in values.items():
+                    metrics[epoch, None, name] = of(metrics[epoch, None, name])
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("claim", "edit", "verdict"),
+    [
+        ("intra_collapses_with_eps", of_one(2.0, min_intra_cosine_augmented=lambda x: 1 - 1e-3 * (1 - x) ** 0.3), NO),
+        ("intra_collapses_with_eps", of_one(2.0, eps=lambda x: 1e-4 + 1e-6 * x), OPEN),
+        ("smaller_norms_collapse_more", of_one(1.0, alpha=lambda _: 0.76), YES),
+        ("smaller_norms_collapse_more", of_one(1.0, alpha=lambda _: 0.74), OPEN),
+        ("smaller_norms_collapse_more", of_one(2.0, eps=lambda x: x**0.28), OPEN),
+    ],
+)
+def test_one_of_two_free_features_decides(claim: str, edit: Edit, verdict: object) -> None:
+    """Of the last, eps up to 1e-3 is 4.4e-4 of the one, and at most 3.7e-4 of the other."""
+    assert verdicts(claims(near(edit, networks=False)))[claim] is verdict
+
+
+def test_two_weight_decays_are_too_few_for_whatever_the_weight_decay() -> None:
+    table = near()
+    assert verdicts(claims(table.only(table.trials["train.weight_decay"] != 3e-3)))["vacuous_for_networks"] is OPEN
 
 
 def test_slope_is_the_power_and_needs_a_range() -> None:
