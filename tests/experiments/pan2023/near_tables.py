@@ -23,7 +23,11 @@ def near(edit: Edit | None = None, *, networks: bool = True, free: bool = True) 
             for decay, norms in ((1e-3, 7.0), (3e-3, 5.0), (1e-2, 4.0))
         ]
     if free:
-        points += [{"model.name": "free_features", WD: 0.0, "norms": n, "ends": (e, GAPS[n])} for n, e in FREE.items()]
+        points += [
+            {"model.name": "free_features", WD: 0.0, "norms": n, "ends": (e, GAPS[n]), "seed": seed}
+            for n, e in FREE.items()
+            for seed in range(3)
+        ]
 
     def of(point: dict[str, Any]) -> dict[Any, float]:
         norms, (last_eps, last_gap) = point.pop("norms"), point.pop("ends")
