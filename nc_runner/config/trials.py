@@ -63,9 +63,9 @@ def make_trials(
                 f"{of_model[0]}={base[of_model[0]]} for example."
             )
         axes.append([dict(zip(keys, point, strict=True)) for point in points])
-    points = [{key: value for part in point for key, value in part.items()} for point in itertools.product(*axes)]
+    grid = [{key: value for part in point for key, value in part.items()} for point in itertools.product(*axes)]
     trials = []
-    for varied, trial_config in zip(points, replaced(config, points), strict=True):
+    for varied, trial_config in zip(grid, replaced(config, grid), strict=True):
         check(trial_config)
         flat = flatten(trial_config)
         images = trial_config.data.name in IMAGE_DATA

@@ -33,7 +33,8 @@ def enough_seeds(results: Results, *keys: str) -> Results:
 def of_enough_seeds(trials: pd.DataFrame, *keys: str) -> pd.Series[bool]:
     """Which of one trial or more are at weight decays, and values of keys, where three seeds fit, if any has three."""
     counts = trials.groupby([WEIGHT_DECAY, *keys])["seed"].transform("nunique")
-    return counts >= min(SEEDS, counts.max())
+    kept: pd.Series[bool] = counts >= min(SEEDS, counts.max())
+    return kept
 
 
 def converged(results: Results) -> Results:
