@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import forked
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
@@ -31,11 +32,12 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def nc_run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """``nc-run WORDS`` in a folder of its own, as a person would call it."""
+    """``nc-run WORDS`` in a folder of its own, as a person would call it; forked where the environment is this one."""
+    surroundings = {**os.environ, "COLUMNS": "160", **environment}
+    if not environment:
+        return forked.run(words, cwd, surroundings)
     command = [sys.executable, "-W", "error", "-m", "nc_runner", *words]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, env={**os.environ, "COLUMNS": "160", **environment}
-    )
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=surroundings)
 
 
 def wait_until(happened: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
@@ -63,6 +65,13 @@ def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
     folders = {"NC_CACHE": "cache", "HF_HOME": "huggingface"}
     os.environ |= {name: str(tmp_path_factory.mktemp(folder)) for name, folder in folders.items()}
     os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forked() -> Iterator[None]:
+    """The process that forks ends with the session."""
+    yield
+    forked.stop()
 
 
 @pytest.fixture(autouse=True)

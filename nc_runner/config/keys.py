@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -44,7 +45,12 @@ def schema(config: Any = None, prefix: str = "") -> dict[str, dataclasses.Field[
 
 
 def replace(config: Config, values: dict[str, Any]) -> Config:
-    """A copy with the dotted keys set, each value converted and refused as the command line would.
+    """A copy with the dotted keys set, as :func:`replaced`."""
+    return next(replaced(config, [values]))
+
+
+def replaced(config: Config, points: Iterable[dict[str, Any]]) -> Iterator[Config]:
+    """A copy for each point with its dotted keys set, each value converted and refused as the command line would.
 
     Raises:
         UserError: an unknown key, or a value of the wrong type.
@@ -52,13 +58,15 @@ def replace(config: Config, values: dict[str, Any]) -> Config:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    node = OmegaConf.structured(config)
-    for name, value in values.items():
-        try:
-            OmegaConf.update(node, name, value)
-        except OmegaConfBaseException as error:
-            raise UserError(f"{name}={value}: {first_line(error)}.") from error
-    return to_config(node)
+    whole = OmegaConf.structured(config)
+    for values in points:
+        node = copy.deepcopy(whole)  # in a fifth of the time that making it takes
+        for name, value in values.items():
+            try:
+                OmegaConf.update(node, name, value)
+            except OmegaConfBaseException as error:
+                raise UserError(f"{name}={value}: {first_line(error)}.") from error
+        yield to_config(node)
 
 
 def to_config(node: Any) -> Config:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nc_runner.config.check import check
 from nc_runner.config.choices import IMAGE_DATA, ModelName
-from nc_runner.config.keys import axis_keys, flatten, replace
+from nc_runner.config.keys import axis_keys, flatten, replaced
 from nc_runner.config.schema import WITHOUT_EFFECT, WITHOUT_EFFECT_AT, Config, DataConfig
 from nc_runner.errors import UserError
 
@@ -63,16 +63,15 @@ def make_trials(
                 f"{of_model[0]}={base[of_model[0]]} for example."
             )
         axes.append([dict(zip(keys, point, strict=True)) for point in points])
+    grid = [{key: value for part in point for key, value in part.items()} for point in itertools.product(*axes)]
     trials = []
-    for point in itertools.product(*axes):
-        varied = {key: value for part in point for key, value in part.items()}
-        trial_config = replace(config, varied)
+    for varied, trial_config in zip(grid, replaced(config, grid), strict=True):
         check(trial_config)
         flat = flatten(trial_config)
         images = trial_config.data.name in IMAGE_DATA
         seen = checksum(trial_config.data) if checksum and images else None
-        varied, deciding = {key: flat[key] for key in varied}, effective(flat, seen)
-        trials += [Trial(trial_id(deciding, seed), seed, varied, trial_config, deciding) for seed in config.seed_list]
+        at, deciding = {key: flat[key] for key in varied}, effective(flat, seen)
+        trials += [Trial(trial_id(deciding, seed), seed, at, trial_config, deciding) for seed in config.seed_list]
     return trials
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from nc_runner.experiments.claim import Need
 
@@ -99,12 +99,17 @@ def trend(groups: Mapping[float, Sequence[float]], allowed: Allowed, *, rounding
     pairs = []
     comparisons = max(math.comb(len(values), 2), 1)
     spread, freedom = pooled_spread(list(values.values()), rounding)
-    t = float(stats.t.ppf(1 - ALPHA / comparisons, freedom)) if freedom else math.inf
+    t = student_t(1 - ALPHA / comparisons, freedom)
     for low, high in itertools.combinations(values, 2):
         error = spread * math.sqrt(1 / len(values[low]) + 1 / len(values[high]))
         fall = float(values[low].mean() - values[high].mean())
         pairs.append((low, high, fall, t * error if freedom else math.inf, allowed(low, high)))
     return Trend(jonckheere_p(values), pairs)
+
+
+def student_t(probability: float, freedom: int) -> float:
+    """The quantile of Student's t; infinite without a degree of freedom."""
+    return float(stdtrit(freedom, probability)) if freedom else math.inf
 
 
 def pooled_spread(groups: Sequence[np.ndarray], rounding: float = 0.0) -> tuple[float, int]:
@@ -122,4 +127,6 @@ def jonckheere_p(values: Mapping[float, np.ndarray]) -> float:
         return math.nan
     if len(np.unique(of_all)) == 1:
         return 1.0
-    return float(stats.kendalltau(levels, of_all, alternative="greater").pvalue)
+    from scipy.stats import kendalltau  # late, as its import takes most of a second and only judging needs it
+
+    return float(kendalltau(levels, of_all, alternative="greater").pvalue)

@@ -210,7 +210,7 @@ def lay_out(figure: Figure, top: float, bottom: float) -> bool:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # and not "none", for which each file would be drawn twice
     for ax in figure.axes:
         place = ax.get_position(original=True)
         ax._set_position(Bbox(place.get_points().round(5)), which="original")  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -74,9 +75,15 @@ DEGENERATE: dict[str, Tables] = {
 NOTHING_MEASURED = {"all diverged", "all diverged after their probes", "NaN", "inf"}
 
 
+@cache
+def read(folder: Path) -> Results:
+    """The tables of a run, read once for all that is made of them."""
+    return read_results([RunFolder(folder)])
+
+
 @pytest.fixture
 def results(name: str, smoke_run: Callable[[str], Path]) -> Results:
-    return read_results([RunFolder(smoke_run(name))])
+    return read(smoke_run(name))
 
 
 class Nowhere:

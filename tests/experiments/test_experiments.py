@@ -1,10 +1,11 @@
 """Every experiment there is a config for: it composes, runs at the smoke scale, draws, and draws the same again."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from overlap import faults
 from rich.console import Console
 
 from nc_runner import experiments
@@ -14,6 +15,7 @@ from nc_runner.config.compose import SCALES, conf_dir, experiment_names
 from nc_runner.config.trials import make_trials
 from nc_runner.experiments.claim import SHORT
 from nc_runner.experiments.papers import PAPERS
+from nc_runner.figures.drawing import Drawing
 from nc_runner.record.folder import RunFolder
 from nc_runner.run.judge import draw_and_judge
 from nc_runner.run.results import read_results
@@ -33,7 +35,19 @@ def test_it_composes_at_every_scale_and_its_file_says_how_to_run_it(name: str) -
 
 
 @pytest.mark.parametrize("name", experiment_names())
-def test_it_runs_draws_and_draws_the_same_again(name: str, smoke_run: Callable[[str], Path], tmp_path: Path) -> None:
+def test_it_runs_draws_and_draws_the_same_again_to_be_read(
+    name: str, smoke_run: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes; and of what is drawn again, no word is on another, cut off, or too small."""
+    write_drawing, read = RunFolder.write_drawing, []
+
+    def written_and_read(folder: RunFolder, drawn: str, drawing: Drawing, formats: Sequence[str]) -> None:
+        write_drawing(folder, drawn, drawing, formats)
+        assert faults(drawing.figure, whole=True) == [], drawn
+        assert not set("$\\") & set(" ".join([drawing.caption, *drawing.notes])), "LaTeX shows as it is typed"
+        read.append(f"{drawn}.md")
+
+    monkeypatch.setattr(RunFolder, "write_drawing", written_and_read)
     folder = RunFolder(shutil.copytree(smoke_run(name), tmp_path / "run"))
     drawn = {path.name: path.read_bytes() for path in (folder.path / "figures").iterdir()}
     assert any(figure.endswith(".png") for figure in drawn)
@@ -44,6 +58,7 @@ def test_it_runs_draws_and_draws_the_same_again(name: str, smoke_run: Callable[[
     draw_and_judge(folder, read_results([folder]), experiments.load(name), Console(quiet=True))
     assert {path.name: path.read_bytes() for path in (folder.path / "figures").iterdir()} == drawn
     assert folder.read_json("claims.json") == claims
+    assert sorted(read) == sorted(figure for figure in drawn if figure.endswith(".md"))
 
 
 @pytest.mark.parametrize("name", experiment_names())

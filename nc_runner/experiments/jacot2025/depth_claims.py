@@ -77,7 +77,7 @@ def claims(results: Results) -> list[Claim]:
 def curves(table: pd.DataFrame, column: str) -> dict[Hashable, pd.DataFrame]:
     """By weight decay the logs of a column: one row a seed, one column a number of linear layers."""
     return {
-        decay: rows.pivot_table(index="seed", columns=LINEAR, values=column).map(np.log)
+        decay: rows.groupby(["seed", LINEAR])[column].mean().dropna().unstack(LINEAR).map(np.log)
         for decay, rows in table.groupby(DECAY)
     }
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from nc_runner.experiments.claim import Need
-from nc_runner.experiments.trend import pooled_spread
+from nc_runner.experiments.trend import pooled_spread, student_t
 
 ALPHA = 0.025  # [choice] probability of either error where a difference is at the margin itself
 
@@ -67,7 +66,7 @@ class Comparison:
         return Need("told from noise", required, found, self.all_above or bool(self.below))
 
     def _t(self, alpha: float) -> float:
-        return float(stats.t.ppf(1 - alpha, self.freedom)) if self.freedom else math.inf
+        return student_t(1 - alpha, self.freedom)
 
 
 def between(high: Mapping[str, Sequence[float]], low: Mapping[str, Sequence[float]], margin: float = 0.0) -> Comparison:

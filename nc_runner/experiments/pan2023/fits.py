@@ -27,8 +27,14 @@ def fitting(results: Results, **values: object) -> Results:
 
 def enough_seeds(results: Results, *keys: str) -> Results:
     """Without the weight decays, and values of keys, at which fewer than three seeds fit, where at another three do."""
-    counts = results.trials.groupby([WEIGHT_DECAY, *keys])["seed"].transform("nunique")
-    return results.only(counts >= min(SEEDS, counts.max())) if len(counts) else results
+    return results.only(of_enough_seeds(results.trials, *keys)) if len(results.trials) else results
+
+
+def of_enough_seeds(trials: pd.DataFrame, *keys: str) -> pd.Series[bool]:
+    """Which of one trial or more are at weight decays, and values of keys, where three seeds fit, if any has three."""
+    counts = trials.groupby([WEIGHT_DECAY, *keys])["seed"].transform("nunique")
+    kept: pd.Series[bool] = counts >= min(SEEDS, counts.max())
+    return kept
 
 
 def converged(results: Results) -> Results:

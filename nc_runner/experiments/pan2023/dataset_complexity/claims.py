@@ -12,7 +12,7 @@ from nc_runner.experiments.needs import grid_complete, seeds
 from nc_runner.experiments.pan2023.comparison import between
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
 from nc_runner.experiments.pan2023.dataset_complexity.measure import DEPTH, NAME, RATIO, with_complexity
-from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured
+from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, fitting, groups, measured, of_enough_seeds
 from nc_runner.experiments.trend import trend
 
 _NEEDS = (seeds(SEEDS), measured(INTRA, INTER, RATIO))
@@ -72,7 +72,7 @@ def enough_seeds_of_each(fits: Results) -> Results:
     """Of each data set the weight decays at which enough seeds fit."""
     kept: set[str] = set()
     for _, rows in fits.trials.groupby([NAME, DEPTH]):
-        kept |= set(enough_seeds(fits.only(fits.trials["id"].isin(rows["id"]))).trials["id"])
+        kept |= set(rows["id"][of_enough_seeds(rows)])
     return fits.only(fits.trials["id"].isin(kept))
 
 
