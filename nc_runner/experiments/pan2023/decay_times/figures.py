@@ -17,7 +17,7 @@ from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.bn_wd_converged import TITLES, by_decay
 from nc_runner.experiments.pan2023.conjectures import NC3
 from nc_runner.experiments.pan2023.dataset_complexity.measure import RATIO
-from nc_runner.experiments.pan2023.equal_times import EPOCHS, TIMES, equally_long, of_data, share
+from nc_runner.experiments.pan2023.equal_times import EPOCHS, TIMES, equally_long, growth, of_data, share
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREY, ORANGE
 from nc_runner.figures.drawing import Drawing, say
@@ -69,7 +69,8 @@ def answer(results: Results, tables: dict[str, pd.DataFrame]) -> Drawing:
         f"decay times, rings as above. {seeds_phrase(final).capitalize()}. {words.UNCENTRED}",
         [
             "The share that is training time: 1 less the growth of g from the smallest to the largest weight decay at "
-            "equal decay times over that after equal epochs.",
+            "equal decay times over that after equal epochs. Equal decay times are the most that every weight decay "
+            "has, " + "; ".join(how_long(name, tables[name]) for name in ORDER) + ".",
             words.GAP,
             *words.COSINES,
             words.SELF_PAIRS,
@@ -117,13 +118,20 @@ def time_notes(results: Results, final: pd.DataFrame) -> list[str]:
 
 
 def verdict(epochs: pd.DataFrame, times: pd.DataFrame) -> str:
-    """What share of the growth after equal epochs is training time, in words for a title."""
+    """What share of the growth after equal epochs is training time, and how long is equal, in words for a title."""
+    if growth(epochs) <= 0:
+        return f"no growth {equal_epochs(epochs)}"
     part = share(epochs, times)
     if part != part:
         return "not comparable at equal decay times"
-    return (
-        f"{'all' if part > 1 else f'{part:.0%}'} of the growth is training time"  # at equal times g falls, if above 1
-    )
+    said = "all" if part > 1 else f"{part:.0%}"  # at equal times g falls, if above 1
+    return f"{said} of the growth is time (at {times[TIMES].min():.2g} decay times)"
+
+
+def how_long(name: str, table: pd.DataFrame) -> str:
+    """How many decay times every weight decay has on a data set."""
+    _, times = equally_long(table)
+    return f"{TITLES[name]}: {f'{times[TIMES].min():.2g}' if len(times) else 'none that all have'}"
 
 
 def equal_epochs(epochs: pd.DataFrame) -> str:
@@ -136,8 +144,7 @@ def by_length(ax: Axes, epochs: pd.DataFrame, times: pd.DataFrame) -> None:
     if len(epochs):
         plot_over(ax, epochs, WEIGHT_DECAY, "gap", color=ORANGE, marker="o", label=equal_epochs(epochs))
     if len(times):
-        label = f"after {times[TIMES].min():.2g} decay times each"
-        plot_over(ax, times, WEIGHT_DECAY, "gap", color=BLUE, marker="s", label=label)
+        plot_over(ax, times, WEIGHT_DECAY, "gap", color=BLUE, marker="s", label="after equal decay times")
 
 
 def lines_over_time(results: Results, ax: Axes, table: pd.DataFrame, metric: str) -> None:
