@@ -20,6 +20,14 @@ from nc_runner.run.progress import duration
 
 TABLE = re.compile(r"(<!-- experiments -->\n).*?(<!-- end -->)", re.DOTALL)
 COLUMNS = ("experiment", "paper", "figure", "what it shows", "trials", "time, two cores", "claims reproduced")
+# The front of the gallery: of a result its first figure, a question, and of what the claim is that answers it.
+FRONT = {
+    "decay_times": (
+        "How much of the growth of collapse with weight decay in Figure 3.1 is training time?",
+        "On the teacher's data",
+        "growth_is_mostly_time_teacher",
+    ),
+}
 HEAD = """# What came out
 
 Written by `scripts/reproduce` from `docs/results`. A claim of which a need is not met is undecided, and says which.
@@ -108,8 +116,23 @@ def place(result: dict[str, Any]) -> str:
 
 
 def gallery(results: Sequence[dict[str, Any]]) -> str:
-    """The page, a section a result."""
-    return "\n\n".join([HEAD, *map(section, results)]) + "\n"
+    """The page: what is learnt of more than one paper's figure, then a section a result."""
+    return "\n\n".join([HEAD, *front(results), *map(section, results)]) + "\n"
+
+
+def front(results: Sequence[dict[str, Any]]) -> list[str]:
+    """A figure each for the front of the page, with the question it answers and what a claim measured of it."""
+    parts = []
+    for result in results:
+        if result["title"] in FRONT:
+            question, where, claim_id = FRONT[result["title"]]
+            (measured,) = (claim["measured"] for claim in result["claims"] if claim["id"] == claim_id)
+            drawn = result["figures"][0]["file"]
+            parts += [
+                f"**{question}** {where} {escaped(measured)} ([{result['title']}](#{result['title']})).",
+                f"![{question}](figures/{drawn})",
+            ]
+    return parts
 
 
 def section(result: dict[str, Any]) -> str:

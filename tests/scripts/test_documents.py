@@ -123,3 +123,16 @@ def test_the_time_that_nc_run_list_gives_is_that_of_the_result(path: Path) -> No
     content = json.loads(path.read_text())
     if content["scale"] == "paper" and content["command"].endswith(f"={content['experiment']}"):
         assert experiments.load(content["experiment"]).cost == documents.time_of(content)
+
+
+def test_the_front_has_a_figure_and_what_was_measured_of_its_question() -> None:
+    measured = claim("undecided", id="growth_is_mostly_time_teacher", measured="g grows by |0.4|; 43% of it is time")
+    made = result(title="decay_times", claims=[claim("reproduced"), measured])
+    first, figure, rest = documents.gallery([result(), made]).removeprefix(documents.HEAD).lstrip().split("\n\n", 2)
+    assert first.startswith("**How much of the growth of collapse with weight decay in Figure 3.1 is training time?")
+    assert first.endswith(
+        "** On the teacher's data g grows by \\|0.4\\|; 43% of it is time ([decay_times](#decay_times))."
+    )
+    assert figure.endswith("(figures/ulpm_saddle_escape.png)")
+    assert rest.startswith("## ulpm_saddle")
+    assert documents.front([result()]) == []
