@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 from torch import Tensor
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Claim", "Experiment", "Kind", "Measurement", "Need", "Paper", "Results", "Statement", "Verdict"]
+
+T = TypeVar("T")
 
 Measurement = tuple[int | None, str, Tensor]
 """(layer from 1, or None for the whole network; name of the metric; its value for each trial of the stack [T])."""
@@ -39,13 +41,14 @@ class Results:
     trials: pd.DataFrame
     metrics: pd.DataFrame
     configs: Mapping[str, Config] = field(default_factory=dict)
-    _made: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def _once(self, make: Callable[[], pd.DataFrame], *name: str) -> pd.DataFrame:
-        """A table of its own for each caller: a dozen claims ask for the same one, and pivoting is slow."""
+    def once(self, name: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` makes of these results, made at the first call: a dozen claims ask for the same."""
         if name not in self._made:
             self._made[name] = make()
-        return self._made[name].copy()
+        made: T = self._made[name]
+        return made
 
     @property
     def varied(self) -> list[str]:
@@ -65,11 +68,15 @@ class Results:
     def only(self, rows: pd.Series[bool]) -> Results:
         """The results of some trials, by a mask over the rows of ``trials``."""
         trials = self.trials[rows]
-        return replace(self, trials=trials, metrics=self.metrics[self.metrics["trial"].isin(trials["id"])])
+
+        def chosen() -> Results:
+            return replace(self, trials=trials, metrics=self.metrics[self.metrics["trial"].isin(trials["id"])])
+
+        return self.once(("only", *trials["id"]), chosen)
 
     def final(self) -> pd.DataFrame:
         """One row a finished trial: the columns of ``trials`` and each metric of its last epoch at its last layer."""
-        return self._once(self._final, "final")
+        return self.once("final", self._final).copy()
 
     def _final(self) -> pd.DataFrame:
         tidy = self.metrics.sort_values(["epoch", "layer"], kind="stable", na_position="first")
@@ -80,7 +87,7 @@ class Results:
 
     def by_epoch(self) -> pd.DataFrame:
         """One row a finished trial and epoch: the columns of ``trials``, ``epoch``, each metric at its last layer."""
-        return self._once(self._by_epoch, "by_epoch")
+        return self.once("by_epoch", self._by_epoch).copy()
 
     def _by_epoch(self) -> pd.DataFrame:
         tidy = self.metrics.sort_values("layer", kind="stable", na_position="first")
@@ -92,7 +99,7 @@ class Results:
 
     def by_layer(self, *metrics: str) -> pd.DataFrame:
         """One row a finished trial, epoch and layer: the columns of ``trials``, ``epoch``, ``layer``, each metric."""
-        return self._once(lambda: self._by_layer(*metrics), "by_layer", *metrics)
+        return self.once(("by_layer", *metrics), lambda: self._by_layer(*metrics)).copy()
 
     def _by_layer(self, *metrics: str) -> pd.DataFrame:
         chosen = self.metrics[self.metrics["metric"].isin(metrics)].dropna(subset="layer")

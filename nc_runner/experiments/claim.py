@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 SHORT = 60  # letters of a claim's short form, at most
@@ -75,7 +76,7 @@ class Statement:
             number: the one number that says most, a dozen letters, for one line of a terminal.
             needs: further needs that only the judging could see, such as a window that could be fitted.
         """
-        known = [*(need(of) for need in self.needs), *needs]
+        known = [*(of.once(need, partial(need, of)) for need in self.needs), *needs]
         if holds is None:
             known.append(Need("something to judge", self.rule, measured, met=False))
         return Claim(self.id, self.text, self.rule, measured, holds, self.short, self.source, self.kind, number, known)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -44,6 +45,7 @@ def finished(results: Results) -> Need:
     return Need("finished", "every trial trained to its end", found, bool(usable.all()) and len(usable) > 0)
 
 
+@cache
 def seeds(least: int) -> Check:
     """As many seeds at every point of the grid, in usable trials."""
 
@@ -60,6 +62,7 @@ def seeds(least: int) -> Check:
     return need
 
 
+@cache
 def grid_complete(*keys: str) -> Check:
     """The trials take every value that the experiment's grid has of these keys; of all keys, where none is named."""
 
@@ -79,6 +82,7 @@ def grid_complete(*keys: str) -> Check:
     return need
 
 
+@cache
 def decay_times(least: float = DECAY_TIMES) -> Check:
     """Trained for as many decay times, 2 eta lambda t / (1 - momentum), of the slowest regularised parameter."""
 
@@ -147,6 +151,7 @@ def _of(results: Results, key: str) -> list[Any]:
     return [flatten(results.config)[key]]
 
 
+@cache
 def stationary(column: str, most: float) -> Check:
     """A measured column of the final table is at most ``most`` in every trial."""
 
@@ -173,6 +178,7 @@ def data_is(name: DataName) -> Check:
     return need
 
 
+@cache
 def at_paper_sizes(*besides: str) -> Check:
     """Every key is as at scale=paper, but for those named ``besides`` (``seeds`` is one) and what they begin with."""
 

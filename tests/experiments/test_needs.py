@@ -219,3 +219,18 @@ def test_decay_times_go_by_the_schedule() -> None:
     assert (decay_times_of(of_both) / steps).tolist() == pytest.approx([6 / 4.4, 1] * 2)
     warm = decay_times_of(results(**words, **{"train.schedule": "constant", "train.lr_warmup": 0.25}))
     assert (warm / constant).tolist() == pytest.approx([(1 / 3 + 2 / 3 + 6) / 8] * 4)
+
+
+def test_claims_on_the_same_trials_ask_a_need_once() -> None:
+    asked = []
+
+    def counted(of: Results) -> Need:
+        asked.append(len(of.trials))
+        return needs.interpolates(of)
+
+    whole = results("iiui")
+    for _ in range(3):
+        fits = whole.only(whole.trials["status"] == "interpolated")
+        assert statement(counted).judged(fits, True, "").verdict is Verdict.reproduced
+    assert statement(counted).judged(whole, True, "").verdict is Verdict.undecided
+    assert asked == [3, 4]

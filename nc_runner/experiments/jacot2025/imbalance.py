@@ -71,23 +71,27 @@ def predicted(rows: pd.DataFrame, config: Config) -> pd.Series:
 
     Between two probes q is the mean of theirs; a drop of the step size between them splits the way there.
     """
-    epochs, driving = rows["epoch"].to_numpy(), rows["gradient_imbalance"].to_numpy()
-    rate, decay = float(rows["rate"].iloc[0]), float(rows["decay"].iloc[0])
-    values = [float(rows["imbalance"].iloc[0])]
-    for i, (start, end) in enumerate(pairwise(epochs)):
-        value = values[-1]
-        corners = [start, *(drop for drop in drop_epochs(config) if start < drop < end), end]
-        for a, b in pairwise(corners):
-            passed = sum(drop <= a for drop in drop_epochs(config))
-            curve = theory.imbalance_decay(
-                int(b - a) * steps_per_epoch(config),
-                value,
-                (driving[i] + driving[i + 1]) / 2,
-                rate * config.train.lr_gamma**passed,
-                decay,
-            )
-            value = float(curve.imbalance)
-        values.append(value)
+    epochs, driving, drops = rows["epoch"].tolist(), rows["gradient_imbalance"].to_numpy(), drop_epochs(config)
+    pieces = [
+        (i, a, b)
+        for i, (start, end) in enumerate(pairwise(epochs))
+        for a, b in pairwise([start, *(drop for drop in drops if start < drop < end), end])
+    ]
+    curves = theory.imbalance_decay(
+        torch.tensor([b - a for _, a, b in pieces]) * steps_per_epoch(config),
+        0.0,
+        torch.tensor([(driving[i] + driving[i + 1]) / 2 for i, *_ in pieces], dtype=torch.float64),
+        float(rows["rate"].iloc[0])
+        * torch.tensor(
+            [config.train.lr_gamma ** sum(drop <= a for drop in drops) for _, a, _ in pieces], dtype=torch.float64
+        ),
+        float(rows["decay"].iloc[0]),
+    )
+    values = [value := float(rows["imbalance"].iloc[0])]
+    for (i, _, b), kept, driven in zip(pieces, curves.kept.tolist(), curves.imbalance.tolist(), strict=True):
+        value = kept * value + driven
+        if b == epochs[i + 1]:
+            values.append(value)
     return pd.Series(values, rows.index)
 
 
@@ -97,6 +101,10 @@ def with_predictions(results: Results) -> pd.DataFrame:
     ``predicted`` is the recursion's imbalance, ``straight`` (1 - eta lambda)^(2t) times the first imbalance, up to the
     first drop of the step size and NaN after.
     """
+    return results.once(with_predictions, lambda: _with_predictions(results)).copy()
+
+
+def _with_predictions(results: Results) -> pd.DataFrame:
     config, parts = results.config, []
     for _, rows in linear_pairs(results).groupby(["id", "layer"]):
         free = window(rows, config)

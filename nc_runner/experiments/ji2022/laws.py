@@ -102,18 +102,21 @@ def fitted_slope(rows: pd.DataFrame, metric: str, low: float, high: float, clock
 
     A clock is the log of a time, so the slope is a power of log t.
     """
-    rows = rows[rows[clock].between(low, high) & (rows[metric] > 0)]
-    if len(rows) < 3:
+    times, values = rows[clock].to_numpy(dtype=float), rows[metric].to_numpy(dtype=float)
+    kept = (low <= times) & (times <= high) & (values > 0)
+    if kept.sum() < 3:
         return math.nan
-    return float(np.polyfit(np.log(rows[clock]), np.log(rows[metric]), 1)[0])
+    return float(np.polyfit(np.log(times[kept]), np.log(values[kept]), 1)[0])
 
 
 def local_slopes(rows: pd.DataFrame, metric: str) -> pd.Series:
     """d log ``metric`` / d log log t at each row of one trial, over ``SPAN`` rows to either side; NaN at the ends."""
-    positive = rows[metric].where(rows[metric] > 0)
-    log_metric, log_log_t = np.log(positive), np.log(rows["log_t"].where(rows["log_t"] > 0))
-    rise = log_metric.shift(-SPAN) - log_metric.shift(SPAN)
-    return pd.Series(rise / (log_log_t.shift(-SPAN) - log_log_t.shift(SPAN)), index=rows.index)
+    logs = [np.log(np.where(x > 0, x, math.nan)) for x in (rows[c].to_numpy(dtype=float) for c in (metric, "log_t"))]
+    slopes = np.full(len(rows), math.nan)
+    with np.errstate(all="ignore"):  # inf - inf and 0 / 0 are NaN
+        rise, run = (x[2 * SPAN :] - x[: -2 * SPAN] for x in logs)
+        slopes[SPAN:-SPAN] = rise / run
+    return pd.Series(slopes, rows.index)
 
 
 def spread(values: list[float]) -> str:

@@ -30,6 +30,10 @@ def by_time(results: Results) -> pd.DataFrame:
     The terminal phase begins at the first probe at which the training accuracy, in eval mode, is at least
     ``train.target_accuracy`` (Papyan, Han & Donoho, 2020, but for the sample in a thousand that is forgiven).
     """
+    return results.once(by_time, lambda: _by_time(results)).copy()
+
+
+def _by_time(results: Results) -> pd.DataFrame:
     order = {trial: i for i, trial in enumerate(results.trials["id"])}
     table = results.by_epoch().sort_values("trial", key=lambda ids: ids.map(order), kind="stable")
     table = table[table["status"] != "diverged"]
@@ -61,13 +65,14 @@ def flow_time(results: Results, table: pd.DataFrame) -> pd.Series[float]:
 
 def slopes(table: pd.DataFrame, metric: str, clock: str) -> list[float]:
     """Of log ``metric`` against log ``clock`` over each trial's terminal phase; ``clock`` is the log of a time."""
-    terminal = table[table["terminal"]]
+    terminal = table.loc[table["terminal"], ["trial", metric, clock]]
     return [fitted_slope(rows, metric, EARLIEST, np.inf, clock) for _, rows in terminal.groupby("trial", sort=False)]
 
 
 def quarters(rows: pd.DataFrame, metric: str) -> tuple[float, float]:
     """Medians of a metric over the first and the last quarter of the probes of one trial's terminal phase."""
-    values = rows[rows["terminal"]].sort_values("epoch")[metric].to_numpy(dtype=float)
+    kept = rows["terminal"].to_numpy()
+    values = rows[metric].to_numpy(dtype=float)[kept][np.argsort(rows["epoch"].to_numpy()[kept])]
     share = max(len(values) // 4, 1)
     return (float(np.median(values[:share])), float(np.median(values[-share:]))) if len(values) else (np.nan, np.nan)
 
@@ -88,7 +93,8 @@ def terminal_phase(results: Results) -> Need:
 
 def time_enough(results: Results) -> Need:
     """The slowest law of the layer-peeled model, 1/sqrt(log t), would itself fall by the factor that is asked for."""
-    left = [np.sqrt(np.divide(*quarters(rows, "log_t"))) for _, rows in by_time(results).groupby("trial")]
+    kept = by_time(results)[["trial", "epoch", "log_t", "terminal"]]
+    left = [np.sqrt(np.divide(*quarters(rows, "log_t"))) for _, rows in kept.groupby("trial")]
     most = max(left, default=np.nan) if not np.isnan(left).any() else np.nan
     required = f"1/sqrt(log t) falls to {FACTOR:g} or less between the phase's first and last quarter, in every trial"
     return Need("time enough", required, f"{most:.2f}", bool(most <= FACTOR))

@@ -126,7 +126,7 @@ def warnings(results: Results) -> list[str]:
 def limit_slopes(table: pd.DataFrame, metric: str) -> list[float]:
     """Every local slope of every trial from log t = LIMIT_FROM on."""
     slopes: list[float] = []
-    for _, rows in table.sort_values("log_t").groupby("trial"):
+    for _, rows in table[["trial", "log_t", metric]].sort_values("log_t").groupby("trial"):
         slopes += local_slopes(rows, metric)[rows["log_t"] >= LIMIT_FROM].dropna().tolist()
     return slopes
 
@@ -218,11 +218,12 @@ def descent_follows_flow(results: Results) -> Claim:
 
 def largest_gap(descent: pd.DataFrame, flow: pd.DataFrame, metric: str) -> float:
     """Of a metric, relative, from t = 1 to the end of the shorter; NaN where the flow is defined at one time only."""
-    known = flow[flow["log1p_time"].map(np.isfinite) & flow[metric].map(np.isfinite) & (flow[metric] > 0)]
-    known = known.sort_values("log1p_time").drop_duplicates("log1p_time")
-    if len(known) < 2:
+    descent, flow = (rows[["log_t", "log1p_time", metric]] for rows in (descent, flow))
+    known = flow[np.isfinite(flow["log1p_time"]) & np.isfinite(flow[metric]) & (flow[metric] > 0)]
+    times, first = np.unique(known["log1p_time"].to_numpy(dtype=float), return_index=True)
+    if len(times) < 2:
         return math.nan
+    along = CubicSpline(np.log1p(times), np.log(known[metric].to_numpy(dtype=float)[first]))
     inside = descent[descent["log_t"].between(0, known["log_t"].max())]
-    along = CubicSpline(np.log1p(known["log1p_time"]), known[metric].map(np.log))
     gaps = (inside[metric] / np.exp(along(np.log1p(inside["log1p_time"]))) - 1).abs()
     return float(gaps.max(skipna=False)) if len(gaps) else 0.0

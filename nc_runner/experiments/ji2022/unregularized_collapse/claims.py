@@ -82,12 +82,12 @@ def falls_in_terminal_phase(of: Results, table: pd.DataFrame, name: str) -> Clai
     cells = list(table[table["terminal"]].groupby(CELL, sort=False))
     if not cells:
         return FALLS[name].judged(of, None, "no terminal phase")
-    answers = [falls(rows, metric) for _, rows in cells]
+    courses = [course(rows, metric) for _, rows in cells]
+    answers = [falls(*found) for found in courses]
     measured = f"falls in {answers.count(True)} of {len(cells)}" + "".join(
-        f"; {what} in {[falls(rows, m) for _, rows in cells].count(True)}" for what, m in others.items()
+        f"; {what} in {[falls(*course(rows, m)) for _, rows in cells].count(True)}" for what, m in others.items()
     )
-    for (model, data), rows in cells:
-        first, last, rise = course(rows, metric)
+    for ((model, data), rows), (first, last, rise) in zip(cells, courses, strict=True):
         epochs, times = (spread(slopes(rows, metric, clock)) for clock in ("log_epoch", "log_t"))
         measured += (
             f"; on {data}, {model}: {first:.3g} to {last:.3g}, {rise:.2f} of the least, slope {epochs} ({times})"
@@ -101,16 +101,15 @@ def course(cell: pd.DataFrame, metric: str) -> tuple[float, float, float]:
     Each the geometric mean over the cell's trials; the end and the least are medians of three probes.
     """
     found = []
-    for _, rows in cell.groupby("trial"):
+    for _, rows in cell[["trial", "epoch", "terminal", metric]].groupby("trial"):
         of_three = rows[rows["terminal"]].sort_values("epoch")[metric].rolling(3, min_periods=1).median()
         found.append((*quarters(rows, metric), of_three.iloc[-1] / of_three.min()))
     first, last, rise = np.exp(np.log(found).mean(axis=0))
     return float(first), float(last), float(rise)
 
 
-def falls(cell: pd.DataFrame, metric: str) -> bool:
-    """Whether a measure falls in a cell: by a factor, to a level, and without a late rise."""
-    first, last, rise = course(cell, metric)
+def falls(first: float, last: float, rise: float) -> bool:
+    """Whether the course of a measure is a fall: by a factor, to a level, and without a late rise."""
     return bool(last <= FACTOR * first and last <= LEVEL and rise <= LATE_RISE)
 
 
