@@ -169,8 +169,8 @@ def test_what_is_told_by_hand() -> None:
         "g after 26.8 decay times 1.000 at 0.0003, 1.181 at 0.001, 1.345 at 0.003; it grows by 0.345 at the most"
     )
     assert found[f"{SHARE}_teacher"].measured == (
-        "g grows by 0.445 from weight decay 0.0003 to 0.003 after 300 epochs, and by 0.345 after 26.8 decay times each; 22% "
-        "of the growth is training time"
+        "g grows by 0.445 from weight decay 0.0003 to 0.003 after 300 epochs, and by 0.345 after 26.8 decay times "
+        "each; 22% of the growth is training time"
     )
 
 
