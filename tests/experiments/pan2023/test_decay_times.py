@@ -46,7 +46,7 @@ def test_all_hold_where_g_is_a_function_of_time() -> None:
     found = {claim.id: claim for claim in claims(timed())}
     assert {name: claim.verdict for name, claim in found.items()} == HOLDS
     said = found[f"{SHARE}_teacher"].measured
-    assert "from 0.0003 to 0.003 after 300 epochs" in said
+    assert "from weight decay 0.0003 to 0.003 after 300 epochs" in said
     assert "after 26.8 decay times each; 10" in said or "after 26.8 decay times each; 9" in said
 
 
