@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -60,3 +61,10 @@ def work(rank: int, processes: int, folder: Path) -> None:
         torch.save((numbers(found.compute()), sentences), folder / f"{rank}.pt")
     finally:
         torch.distributed.destroy_process_group()
+
+
+def agree(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """The numbers of two ways to the same sums."""
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(float(value), rel=1e-9, abs=1e-12, nan_ok=True), name

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from types import ModuleType
 
 import pandas as pd
+import pytest
 
-from nc_runner.experiments.base import Claim, Experiment, Results, Verdict
+from nc_runner.experiments.base import Claim, Experiment, Results, Statement, Verdict
 from nc_runner.run.undefined import judged, with_values
 
 NOT_JUDGED = ("diverged", "underfit", "unfinished")
@@ -73,6 +75,13 @@ def assert_nan_decides_nothing(experiment: Experiment, results: Results) -> int:
                 assert claim.verdict is Verdict.undecided or claim == expected[name], (name, metric)
                 undecided += claim.verdict is Verdict.undecided
     return undecided
+
+
+def without_needs(patch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    """A module's statements without the needs of their trials, which take long and are met, for many tables."""
+    for name, value in list(vars(module).items()):
+        if isinstance(value, Statement):
+            patch.setattr(module, name, dataclasses.replace(value, needs=()))
 
 
 def assert_refused_and_passed_rarely(held: Sequence[Verdict], failed: Sequence[Verdict]) -> None:

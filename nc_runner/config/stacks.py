@@ -41,7 +41,7 @@ CPU_STACK_TRIALS = 50
 # On a GPU the bytes of a stack while it is measured: every layer's features of all samples, and a few float64 copies of
 # one layer's. It is a part of an 80 GiB card, so that there is room for stacks that train at once.
 GPU_STACK_BYTES = 2**34
-_COPIES = 4
+_COPIES = 4  # [choice]
 
 
 def stack_key(trial: Trial) -> str:

@@ -107,7 +107,7 @@ def trend(groups: Mapping[float, Sequence[float]], allowed: Allowed, *, rounding
     return Trend(jonckheere_p(values), pairs)
 
 
-def student_t(probability: float, freedom: int) -> float:
+def student_t(probability: float, freedom: float) -> float:
     """The quantile of Student's t; infinite without a degree of freedom."""
     return float(stdtrit(freedom, probability)) if freedom else math.inf
 

@@ -81,11 +81,14 @@ def activate(slope: float, z: Tensor) -> Operations:
     return [] if slope == 1.0 else [partial(torch.nn.functional.leaky_relu_, z, slope)]
 
 
-def activate_backward(slope: float, grad: Tensor, out: Tensor, into: Tensor) -> Operations:
-    """The gradient before the activation, from that after it and the activation's output."""
+def activate_backward(slope: float, grad: Tensor, out: Tensor, into: Tensor) -> None:
+    """Write the gradient before the activation ``into`` a tensor, from that after it and the activation's output."""
     if slope == 0.0:
-        return [partial(_threshold_backward, grad, out, 0, grad_input=into)]
-    return [] if slope == 1.0 else [partial(_leaky_relu_backward, grad, out, slope, True, grad_input=into)]
+        _threshold_backward(grad, out, 0, grad_input=into)
+    elif slope != 1.0:
+        _leaky_relu_backward(grad, out, slope, True, grad_input=into)
+    elif into is not grad:
+        into.copy_(grad)
 
 
 def normalise(norm: BatchNorm, h: Tensor, out: Tensor, mean: Tensor, inverse_std: Tensor) -> Operations:
@@ -110,13 +113,7 @@ def back_through_norm(
     Args:
         grad, h: the latter is the activation's output, [B, T*C] both.
     """
-    before = norm.backward_of_rows(grad, h, mean, inverse_std)
-    if slope == 0.0:
-        _threshold_backward(before, h, 0, grad_input=grad)
-    elif slope == 1.0:
-        grad.copy_(before)
-    else:
-        _leaky_relu_backward(before, h, slope, True, grad_input=grad)
+    activate_backward(slope, norm.backward_of_rows(grad, h, mean, inverse_std), h, grad)
 
 
 def lose(training: Stack, outputs: Tensor, targets: Tensor, grad: Tensor) -> Operations:

@@ -86,7 +86,7 @@ def plan(training: Stack, rows: int) -> tuple[Tensor, op.Operations]:
                 partial(op.back_through_norm, norm, slope, side_by_side(below), side_by_side(out), *statistics[i - 1])
             )
         else:
-            steps += op.activate_backward(slope, below, out, below)
+            steps.append(partial(op.activate_backward, slope, below, out, below))
         grad = below
     if (largest := training.config.train.gradient_clip) is not None:
         steps.append(partial(clip, network.flat_grad, largest))

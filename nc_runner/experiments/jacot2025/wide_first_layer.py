@@ -135,7 +135,7 @@ def balances(of: Results, table: pd.DataFrame) -> Claim:
 
 
 def small_steps(table: pd.DataFrame) -> Need:
-    """Steps leave less imbalance than is asked for: it ends on a plateau in proportion to the step size over lambda."""
+    """Steps leave less imbalance than is asked for, by the recursion from the gradients at the end."""
     plateau = table["predicted"].max(skipna=False)
     required = f"balancedness by the recursion, which steps alone leave, at most {BALANCED:g}"
     return Need("steps small enough", required, f"{plateau:.2g}", bool(plateau <= BALANCED))

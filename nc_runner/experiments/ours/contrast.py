@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from nc_runner.experiments.claim import Need
+from nc_runner.experiments.trend import student_t
 
 ALPHA = 0.025  # [choice] probability of either error where a sum is at an end of the range
 
@@ -30,7 +30,7 @@ class Contrast(NamedTuple):
 
     def noise(self, alpha: float = ALPHA) -> float:
         """Student's t times the error; infinite where nothing is known of the spread."""
-        return float(stats.t.ppf(1 - alpha, self.freedom)) * self.error if self.freedom else math.inf
+        return student_t(1 - alpha, self.freedom) * self.error if self.freedom else math.inf
 
 
 def contrast(*terms: tuple[float, ArrayLike]) -> Contrast:

@@ -10,7 +10,10 @@ import pandas as pd
 
 def exponent(x: pd.Series[float], y: pd.Series[float]) -> float:
     """p of y ~ x^p by least squares of logarithms, over finite pairs above 0; NaN where their x do not differ."""
-    usable = (x > 0) & (y > 0) & np.isfinite(x) & np.isfinite(y)
-    along, up = x[usable].map(math.log), y[usable].map(math.log)
-    spread = along.var()
-    return float(along.cov(up) / spread) if spread > 0 else np.nan
+    pairs = np.stack([x, y]).astype(float)
+    usable = ((pairs > 0) & np.isfinite(pairs)).all(axis=0)
+    along, up = (np.array([*map(math.log, values)]) for values in pairs[:, usable])
+    if len(along) < 2 or np.ptp(along) == 0:
+        return np.nan
+    off = along - along.mean()
+    return float((off * (up - up.mean())).sum() / (off**2).sum())

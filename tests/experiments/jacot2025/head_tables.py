@@ -1,15 +1,12 @@
 """Tables of a linear head over training, made by hand so that every claim of the paper holds or one fails."""
 
-import dataclasses
 import math
 from functools import lru_cache
-from types import ModuleType
 
-import pytest
 from tables import make_results
 
 from nc_runner.cli.mistakes import compose
-from nc_runner.experiments.base import Results, Statement, Verdict
+from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.jacot2025 import claims as head_claims
 from nc_runner.experiments.jacot2025.imbalance import steps_per_epoch
 
@@ -99,10 +96,3 @@ def with_value(table: Results, metric: str, value: float, where: str) -> Results
 
 def verdicts(table: Results) -> dict[str, Verdict]:
     return {claim.id: claim.verdict for claim in head_claims.claims(table)}
-
-
-def without_needs(patch: pytest.MonkeyPatch, module: ModuleType) -> None:
-    """A module's statements without the needs of their trials, which take long and are met, for many tables."""
-    for name, value in list(vars(module).items()):
-        if isinstance(value, Statement):
-            patch.setattr(module, name, dataclasses.replace(value, needs=()))

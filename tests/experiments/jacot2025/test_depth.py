@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from experiments.jacot2025.depth_tables import NC1, NC2, OLD_RESNET, RESNET, linear, verdicts
-from experiments.jacot2025.head_tables import without_needs
+from nonsense import without_needs
 
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.choices import ModelName

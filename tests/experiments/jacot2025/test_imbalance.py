@@ -15,8 +15,8 @@ from experiments.jacot2025.head_tables import (
     results,
     verdicts,
     with_value,
-    without_needs,
 )
+from nonsense import without_needs
 
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.jacot2025 import imbalance_claims, linear_head_mlp

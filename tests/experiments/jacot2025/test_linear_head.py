@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.jacot2025.head_tables import results, verdicts, with_value, without_needs
+from experiments.jacot2025.head_tables import results, verdicts, with_value
+from nonsense import without_needs
 
 from nc_runner.cli.mistakes import compose
 from nc_runner.errors import UserError

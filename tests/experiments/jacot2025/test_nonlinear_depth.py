@@ -7,7 +7,7 @@ from collections import Counter
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from experiments.jacot2025.head_tables import without_needs
+from nonsense import without_needs
 from tables import make_results
 
 from nc_runner.cli.mistakes import compose

@@ -23,12 +23,14 @@ from nonsense import (
     assert_refused_and_passed_rarely,
     by_id,
     verdicts,
+    without_needs,
 )
 
 from nc_runner.config.choices import Precision
 from nc_runner.config.schema import ModelConfig
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.benign_landscape import EXPERIMENT
+from nc_runner.experiments.zangrando2026.benign_landscape import claims as module
 from nc_runner.experiments.zangrando2026.benign_landscape.figures import figures
 from nc_runner.figures.drawing import CAPTION_LINES
 from nc_runner.figures.fit import fit
@@ -175,21 +177,24 @@ def test_nothing_that_says_nothing_changes_a_verdict() -> None:
     assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 6
 
 
-def test_shares_tell_what_holds_from_what_does_not() -> None:
+def test_shares_tell_what_holds_from_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ends half a decade inside the limits or outside them, with a fifth of a decade of scatter."""
+    without_needs(monkeypatch, module)
     draw, table = np.random.default_rng(0), results()
-    metrics = table.metrics
-    last = metrics["epoch"] == 100
-    variation = last & (metrics["metric"] == "relative_cluster_variation")
-    rank = last & (metrics["metric"] == "relative_rank_distance")
-    level = last & (metrics["metric"] == "objective")
+    starts = table.trials["model.start"]
+    paths, collapsed = (table.only(starts == start) for start in ("interpolating", "collapsed"))
+    probed, last = module.curves(paths), {id(part): module.ends(part) for part in (paths, collapsed)}
+    monkeypatch.setattr(module, "curves", lambda _: probed)
+    monkeypatch.setattr(module, "ends", lambda part: last[id(part)])
 
     def simulated(decades: float, spread: float) -> dict[str, Verdict]:
-        value = metrics["value"].copy()
-        for rows, limit in ((variation, 1e-2), (rank, 1e-4)):
-            value[rows] = limit * 10 ** draw.normal(decades, 0.2, rows.sum())
-        value[level] = draw.uniform(0.9, 0.9 + spread, level.sum())
-        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+        for ends in last.values():
+            for metric, limit in ((module.VARIATION, 1e-2), (module.DISTANCE, 1e-4)):
+                ends[metric, "last"] = limit * 10 ** draw.normal(decades, 0.2, len(ends))
+            ends["objective", "last"] = draw.uniform(0.9, 0.9 + spread, len(ends))
+        least = min(ends["objective", "last"].min() for ends in last.values())
+        found = module.reaches(paths), module.optimal(paths, collapsed, least), module.stable(collapsed)
+        return {claim.id: claim.verdict for claim in found}
 
     held = [simulated(-1.0, 0.04) for _ in range(200)]
     failed = [simulated(0.0, 0.1) for _ in range(200)]

@@ -12,11 +12,13 @@ from nonsense import (
     assert_refused_and_passed_rarely,
     by_id,
     verdicts,
+    without_needs,
 )
 
 from nc_runner.config.schema import ModelConfig
 from nc_runner.experiments.base import Verdict
 from nc_runner.experiments.zangrando2026.gram_blocks import EXPERIMENT
+from nc_runner.experiments.zangrando2026.gram_blocks import claims as module
 
 
 def test_all_hold_on_a_table_made_so():
@@ -75,21 +77,27 @@ def test_nothing_that_says_nothing_changes_a_verdict():
     assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 6
 
 
-def test_what_appears_is_told_from_what_stays():
+def test_what_appears_is_told_from_what_stays(monkeypatch):
     """Values at a third of the limits with a quarter of scatter, against those of the first probe with the same."""
+    without_needs(monkeypatch, module)
+    monkeypatch.setattr(module, "NEEDS", ())
     draw, table = np.random.default_rng(0), results()
-    metrics = table.metrics[~table.metrics["metric"].str.startswith("gram")].reset_index(drop=True)
-    of = {name: metrics["metric"] == name for name in metrics["metric"].unique()}
-    last = (metrics["epoch"] == 100) & ((metrics["layer"] == 1) | ~of["mean_abs_class_cosine"])
+    names = ("within_block_share", "relative_cluster_variation", "mean_abs_class_cosine")
+    probed = {name: module.first_and_last(table, name) for name in names}
+    parts = {of: table.only(table.trials[module.ACTIVATION] == of) for of in ("relu", "linear")}
 
     def simulated(ends):
-        value = metrics["value"].copy()
-        for name, end in ends.items():
-            rows = of[name] & last
-            value[rows] = end * np.exp(draw.normal(0, 0.25, rows.sum()))
-        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+        drawn = {
+            name: rows.assign(last=ends[name] * np.exp(draw.normal(0, 0.25, len(rows))))
+            for name, rows in probed.items()
+        }
+        monkeypatch.setattr(
+            module, "first_and_last", lambda of, name: drawn[name][drawn[name]["id"].isin(of.trials["id"])]
+        )
+        found = [module.blocks_appear(table), module.clusters_tighten(table)]
+        found += [module.classes_become_orthogonal(part, activation) for activation, part in parts.items()]
+        return {claim.id: claim.verdict for claim in found}
 
-    names = ("within_block_share", "relative_cluster_variation", "mean_abs_class_cosine")
     held = [simulated(dict(zip(names, (0.003, 0.016, 0.03), strict=True))) for _ in range(200)]
     failed = [simulated(dict(zip(names, (0.2, 0.5, 0.4), strict=True))) for _ in range(200)]
     for claim in held[0]:

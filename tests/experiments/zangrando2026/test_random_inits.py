@@ -11,6 +11,7 @@ from nonsense import (
     assert_refused_and_passed_rarely,
     by_id,
     verdicts,
+    without_needs,
 )
 from tables import make_results
 
@@ -19,6 +20,7 @@ from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.data import load
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.random_inits import EXPERIMENT
+from nc_runner.experiments.zangrando2026.random_inits import claims as module
 from nc_runner.experiments.zangrando2026.random_inits.claims import QUANTITIES
 from nc_runner.experiments.zangrando2026.random_inits.figures import PANELS, figures
 from nc_runner.experiments.zangrando2026.random_inits.measure import predicted_values
@@ -138,20 +140,33 @@ def test_nothing_that_says_nothing_changes_a_verdict() -> None:
     assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 10
 
 
-def test_shares_tell_what_holds_from_what_does_not() -> None:
+def test_shares_tell_what_holds_from_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     """A factor of about 500 against none; ranks that are K in 97 % or in 80 % of the weights."""
-    draw, table = np.random.default_rng(0), results()
-    metrics = table.metrics[~table.metrics["layer"].isin([1, 4])].reset_index(drop=True)
-    end = metrics["metric"].isin(QUANTITIES) & (metrics["epoch"] == 100) & metrics["layer"].isin([2, 3])
-    ranks = metrics["metric"] == "numerical_rank"
-    level = (metrics["metric"] == "objective") & (metrics["epoch"] == 100)
+    without_needs(monkeypatch, module)
+    draw, of = np.random.default_rng(0), results()
+    probed, known, final, weights = module.curves(of), of.by_epoch(), of.final(), of.final_by_layer("numerical_rank")
+    end = (probed["epoch"] == 100).to_numpy()
 
     def simulated(factor: float, share: float, spread: float) -> dict[str, Verdict]:
-        value = metrics["value"].copy()
-        value[end] = factor * 10 ** draw.normal(0, 0.2, end.sum())
-        value[ranks] = np.where(draw.random(ranks.sum()) < share, 3.0, 4.0)
-        value[level] = draw.uniform(1, 1 + spread, level.sum())
-        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+        drawn = probed.copy()
+        for metric in QUANTITIES:  # means over two layers
+            drawn.loc[end, metric] = factor * (10 ** draw.normal(0, 0.2, (2, end.sum()))).mean(0)
+        levels = draw.uniform(1, 1 + spread, len(final))
+        objectives = known["objective"].mask(
+            known["epoch"] == 100, known["id"].map(dict(zip(final["id"], levels, strict=True)))
+        )
+        ranks = np.where(draw.random(len(weights)) < share, 3.0, 4.0)
+        monkeypatch.setattr(Results, "by_epoch", lambda _: known.assign(objective=objectives))
+        monkeypatch.setattr(Results, "final", lambda _: final.assign(objective=levels))
+        monkeypatch.setattr(Results, "final_by_layer", lambda *_: weights.assign(numerical_rank=ranks))
+        found = [
+            module.leads_to_collapse(of, drawn),
+            module.falls(module.RANK_FALLS, of, drawn, "relative_rank_distance"),
+            module.falls(module.SPECTRUM_NEARS, of, drawn, "distance_from_prediction"),
+            module.same_objective(of),
+            module.rank_k(of),
+        ]
+        return {claim.id: claim.verdict for claim in found}
 
     held = [simulated(1 / 500, 0.97, 0.04) for _ in range(200)]
     failed = [simulated(1.0, 0.8, 0.08) for _ in range(200)]

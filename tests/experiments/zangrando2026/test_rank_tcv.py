@@ -22,11 +22,13 @@ from nonsense import (
     assert_refused_and_passed_rarely,
     by_id,
     verdicts,
+    without_needs,
 )
 
 from nc_runner.config.schema import ModelConfig
 from nc_runner.experiments.base import Verdict
 from nc_runner.experiments.zangrando2026.rank_tcv import EXPERIMENT
+from nc_runner.experiments.zangrando2026.rank_tcv import claims as module
 from nc_runner.experiments.zangrando2026.rank_tcv.claims import pairs
 
 
@@ -162,26 +164,31 @@ def test_nothing_that_says_nothing_changes_a_verdict() -> None:
     assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 8
 
 
-def test_trends_are_told_from_noise() -> None:
+def test_trends_are_told_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Powers of weight decay and noise with a tenth of a decade of scatter, against scatter that layers share."""
-    draw, table = np.random.default_rng(0), results()
-    metrics = table.metrics
-    of = metrics["metric"] == "relative_rank_distance"
-    absolute = metrics["metric"] == "rank_distance"
-    decades = np.log10(metrics["value"][of])
+    without_needs(monkeypatch, module)
+    draw, of = np.random.default_rng(0), results()
+    ends, probed = module.distances(of), module.after_training(module.bounds(of))
+    ends, probed = (table[table["layer"] < 3].sort_values(["id", "layer"]) for table in (ends, probed))
+    decades = np.log10(ends[module.DISTANCE])
 
     def simulated(steepness: float, scatter: float) -> dict[str, Verdict]:
-        shared = metrics["trial"][of].map(
-            dict(zip(table.trials["id"], draw.normal(0, 1, len(table.trials)), strict=True))
-        )
-        value = metrics["value"].copy()
-        value[of] = 10 ** (steepness * decades + scatter * shared)
-        value[absolute] = value[of].to_numpy() ** 0.5
-        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+        shared = dict(zip(of.trials["id"], draw.normal(0, 1, len(of.trials)), strict=True))
+        drawn = ends.assign(relative_rank_distance=10 ** (steepness * decades + scatter * ends["id"].map(shared)))
+        inner = probed.assign(rank_distance=drawn[module.DISTANCE].to_numpy() ** 0.5)
+        monkeypatch.setattr(module, "distances", lambda _: drawn)
+        monkeypatch.setattr(module, "bounds", lambda _: inner)
+        found = [
+            module.trend(module.FALLS, of, module.DECAY, module.SIGMA, -1),
+            module.trend(module.RISES, of, module.SIGMA, module.DECAY, 1),
+            module.follows(of),
+            module.follows_within(of),
+        ]
+        return {claim.id: claim.verdict for claim in found}
 
     held = [simulated(1.0, 0.1) for _ in range(200)]
     failed = [simulated(0.0, 0.3) for _ in range(200)]
-    for claim in held[0].keys() - {"bound_holds"}:
+    for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])
 
 

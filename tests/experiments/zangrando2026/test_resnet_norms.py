@@ -11,6 +11,7 @@ from nonsense import (
     assert_refused_and_passed_rarely,
     by_id,
     verdicts,
+    without_needs,
 )
 from tables import make_results
 
@@ -19,6 +20,7 @@ from nc_runner.config.schema import Config, DataConfig, ModelConfig, TrainConfig
 from nc_runner.errors import UserError
 from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.resnet_norms import EXPERIMENT
+from nc_runner.experiments.zangrando2026.resnet_norms import claims as module
 from nc_runner.experiments.zangrando2026.resnet_norms.claims import predicted
 from nc_runner.experiments.zangrando2026.resnet_norms.figures import figures
 from nc_runner.experiments.zangrando2026.resnet_norms.measure import check
@@ -126,15 +128,24 @@ def test_nothing_that_says_nothing_changes_a_verdict() -> None:
     assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 4
 
 
-def test_equal_is_told_from_unequal() -> None:
+def test_equal_is_told_from_unequal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scatter of the norms of a hundredth of what is allowed, against of three times that."""
+    without_needs(monkeypatch, module)
     draw, table = np.random.default_rng(0), results()
-    norms = table.metrics["metric"] == "weight_norm"
+    norms = module.finals(table)
+    parts = {of: norms[norms["model.activation"] == of] for of in module.EQUAL_NORMS}
+    statements = {of: dataclasses.replace(says, needs=()) for of, says in module.EQUAL_NORMS.items()}
 
     def simulated(scatter: float) -> dict[str, Verdict]:
-        value = table.metrics["value"].copy()
-        value[norms] *= 1 + scatter * draw.normal(0, 1, norms.sum())
-        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=table.metrics.assign(value=value)))
+        found = []
+        for activation, rows in parts.items():
+            error = scatter * draw.normal(0, 1, len(rows))
+            drawn = rows.assign(weight_norm=rows["predicted"] * (1 + error), error=np.abs(error))
+            monkeypatch.setattr(module, "finals", lambda _, drawn=drawn: drawn)
+            found.append(module.blocks_equal(table, statements[activation]))
+            if activation == "linear":
+                found.append(module.linear_agrees(table))
+        return {claim.id: claim.verdict for claim in found}
 
     held, failed = ([simulated(scatter) for _ in range(200)] for scatter in (1e-4, 3e-2))
     for claim in held[0]:

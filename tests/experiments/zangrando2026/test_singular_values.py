@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from experiments.zangrando2026.singular_value_tables import (
     CONFIG,
-    DECAY,
     LIMIT,
     REFUSED,
     REPRODUCED,
@@ -22,14 +21,16 @@ from nonsense import (
     assert_refused_and_passed_rarely,
     by_id,
     verdicts,
+    without_needs,
 )
 from tables import make_results
 
 from nc_runner import theory
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.schema import ModelConfig
-from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.zangrando2026.singular_values import EXPERIMENT
+from nc_runner.experiments.zangrando2026.singular_values import claims as module
 from nc_runner.experiments.zangrando2026.singular_values.claims import DELTAS
 
 
@@ -128,25 +129,32 @@ def test_nothing_that_says_nothing_changes_a_verdict() -> None:
     assert assert_nan_decides_nothing(EXPERIMENT, results()) >= 6
 
 
-def test_spectra_and_the_limit_are_told_from_noise() -> None:
+def test_spectra_and_the_limit_are_told_from_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of each tolerance of scatter, against ten times; features' norms that approach, against one for all."""
-    draw, table = np.random.default_rng(0), results()
-    metrics, names = table.metrics, table.metrics["metric"]
-    of_trial = table.trials.set_index("id")
-    deltas = (of_trial["train.weight_decay_first"] / DECAY).map(lambda delta: min(DELTAS, key=lambda d: abs(d - delta)))
-    norms, flat = names == "largest_feature_norm", ((1 - 0.015) / (1 - deltas.map(LIMIT))) ** 2
+    without_needs(monkeypatch, module)
+    draw, of = np.random.default_rng(0), results()
+    rows = module.compared(of.only(of.trials[module.FIRST] > 0))
+    linear = rows[module.ACTIVATION] == "linear"
+    layers = pd.DataFrame({"relative_rank_distance": np.zeros(3 * (~linear).sum())})
 
-    def simulated(scatter: float, times: pd.Series) -> dict[str, Verdict]:
-        value = metrics["value"].copy()
-        for rows in (names == "singular_value_1", names == "objective"):
-            value[rows] *= 1 + scatter * 1e-3 * draw.normal(0, 1, rows.sum())
-        rows = names == "relative_rank_distance"
-        value[rows] = scatter * 1e-6 * draw.random(rows.sum())
-        noise = pd.Series(1 + 1e-3 * draw.normal(0, 1, len(of_trial)), of_trial.index)
-        value[norms] *= metrics["trial"][norms].map(times * noise)
-        return verdicts(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+    def simulated(scatter: float, distances: pd.Series) -> dict[str, Verdict]:
+        off = scatter * 1e-3 * draw.normal(0, 1, (4, len(rows)))  # of the first singular value in each layer, objective
+        distance = distances + 5e-4 * draw.normal(0, 1, len(rows)) + off[1:3].mean(0) / 3
+        drawn = rows.assign(largest_error=abs(off[:3]).max(0), excess=off[3], constrained_distance=distance)
+        ranks = layers.assign(relative_rank_distance=scatter * 1e-6 * draw.random(len(layers)))
+        monkeypatch.setattr(Results, "final_by_layer", lambda *_: ranks)
+        found = []
+        for judge, part in (
+            (module.linear_agrees, drawn[linear]),
+            (module.relu_reaches_optimum, drawn[~linear]),
+            (module.relu_rank, drawn[~linear]),
+            (module.approaches, drawn),
+        ):
+            monkeypatch.setattr(module, "compared", lambda _, part=part: part)
+            found.append(judge(of))
+        return {claim.id: claim.verdict for claim in found}
 
-    held = [simulated(0.1, 1 + 0 * flat) for _ in range(200)]
-    failed = [simulated(10.0, flat) for _ in range(200)]
+    held = [simulated(0.1, rows["constrained_distance"]) for _ in range(200)]
+    failed = [simulated(10.0, 0 * rows["delta"] + 0.015) for _ in range(200)]
     for claim in held[0]:
         assert_refused_and_passed_rarely([of[claim] for of in held], [of[claim] for of in failed])

@@ -155,8 +155,8 @@ def share_of_time(results: Results, table: pd.DataFrame, statement: Statement) -
     number = f"{part:.0%} is time" if part == part else "no growth"
     low, high = epochs[WEIGHT_DECAY].min(), epochs[WEIGHT_DECAY].max()
     measured = (
-        f"g grows by {growth(epochs):.3f} from {low:g} to {high:g} after {taken:,} epochs, and by {growth(times):.3f} "
-        f"after {times[TIMES].min():.3g} decay times each; {said}"
+        f"g grows by {growth(epochs):.3f} from weight decay {low:g} to {high:g} after {taken:,} epochs, and by "
+        f"{growth(times):.3f} after {times[TIMES].min():.3g} decay times each; {said}"
     )
     return statement.judged(judged, found.all_above, measured, number, [there, thesis, found.told])
 

@@ -124,7 +124,8 @@ def reaches(results: Results) -> Claim:
     table, of = curves(results).sort_values(["id", "epoch"]), ends(results)
     if of.empty:
         return REACHES.judged(results, None, "no interpolating start")
-    rise = table.groupby("id")["objective"].apply(lambda path: (path.diff() / path.shift()).max())
+    paths = table.groupby("id")["objective"]
+    rise = (paths.diff() / paths.shift()).groupby(table["id"]).max()
     rose = rise > ROUNDING
     factors = of[VARIATION, "first"] / of[VARIATION, "last"]
     held = ~rose[of.index] & (factors >= FALLS) & (of[VARIATION, "last"] <= ZERO)

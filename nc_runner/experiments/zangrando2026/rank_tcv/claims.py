@@ -139,14 +139,11 @@ def distances(results: Results) -> pd.DataFrame:
 def pairs(results: Results, along: str, across: str, *, sign: int) -> tuple[int, int]:
     """Neighbours along a key, all else equal, whose distance changes with ``sign``; and how many there are."""
     table = distances(results)
-    table = table.assign(log=np.log10(table[DISTANCE].clip(lower=FLOOR)))
-    agree = total = 0
-    for _, rows in table.groupby([across, "seed", "layer"]):
-        logs = rows.sort_values(along)["log"].dropna()  # an all-zero weight has no distance
-        steps = logs.diff().iloc[1:]
-        steps = steps[logs.rolling(2).max().iloc[1:] > np.log10(FLOOR) + 1e-9]
-        agree, total = agree + int((sign * steps > 0).sum()), total + len(steps)
-    return agree, total
+    table = table.assign(log=np.log10(table[DISTANCE].clip(lower=FLOOR))).dropna(subset="log")  # of a weight of zeros
+    logs = table.sort_values(along, kind="stable").groupby([across, "seed", "layer"])["log"]
+    steps = logs.diff()
+    real = steps.notna() & (np.maximum(table["log"], logs.shift()) > np.log10(FLOOR) + 1e-9)
+    return int((sign * steps[real] > 0).sum()), int(real.sum())
 
 
 def trend(statement: Statement, results: Results, along: str, across: str, sign: int) -> Claim:
@@ -189,9 +186,9 @@ def by_weight_decay(results: Results) -> pd.DataFrame:
     table = table[table["layer"] < results.config.model.depth]
     real = table["rank_distance"] > FLOOR**0.5 * table["weight_norm"]
     table = table.assign(distance=table["rank_distance"].where(real, 0.0), variation=table["input_cluster_variation"])
-    rows = []
+    ranks, rows = table.groupby(["layer", DECAY])[["distance", "variation"]].rank(), []
     for (layer, decay), of in table.groupby(["layer", DECAY]):
-        spearman = of["distance"].rank().corr(of["variation"].rank())
+        spearman = ranks["distance"][of.index].corr(ranks["variation"][of.index])
         rows.append([layer, decay, of["id"].nunique(), spearman, exponent(of["variation"], of["distance"])])
     return pd.DataFrame(rows, columns=["layer", DECAY, "networks", "spearman", "power"])
 

@@ -105,13 +105,15 @@ def costs(results: Results) -> pd.DataFrame:
 
 def least(table: pd.DataFrame) -> pd.DataFrame:
     """One row a trial and kind: the least cost, how many starts fit, how many end at the least, ``predicted``."""
-
-    def of(rows: pd.Series) -> pd.Series:
-        lowest = rows.min(skipna=False)
-        return pd.Series({"least": lowest, "starts": len(rows), "again": (rows <= (1 + WITHIN) * lowest).sum()})
-
+    if table.empty:
+        return pd.DataFrame()
     grouped = table.groupby(["id", NAME, ACTIVATION, "kind", "predicted"], dropna=False)["cost"]
-    return grouped.apply(of).unstack().reset_index() if len(table) else pd.DataFrame()
+    found = grouped.agg(
+        least=lambda rows: rows.min(skipna=False),
+        starts="size",
+        again=lambda rows: (rows <= (1 + WITHIN) * rows.min(skipna=False)).sum(),
+    )
+    return found.reset_index()
 
 
 def searched(table: pd.DataFrame) -> list[Need]:
@@ -169,8 +171,8 @@ def exponents(table: pd.DataFrame) -> pd.Series[float]:
     """The exponent of error ~ TCV^p at small TCV, by trial, layer and network."""
 
     def at_small(rows: pd.DataFrame) -> float:
-        small = rows[rows["variation"] <= SMALL * rows["variation"].max()]
-        return exponent(small["variation"], small["error"])
+        variation = rows["variation"]
+        return exponent(variation.where(variation <= SMALL * variation.max()), rows["error"])
 
     grouped = table.groupby(["id", "layer", "network"])[["variation", "error"]]
     return grouped.apply(at_small) if len(table) else pd.Series(dtype=float)
