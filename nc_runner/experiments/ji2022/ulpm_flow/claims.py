@@ -126,7 +126,7 @@ def warnings(results: Results) -> list[str]:
 def limit_slopes(table: pd.DataFrame, metric: str) -> list[float]:
     """Every local slope of every trial from log t = LIMIT_FROM on."""
     slopes: list[float] = []
-    for _, rows in table[["trial", "log_t", metric]].sort_values("log_t").groupby("trial"):
+    for _, rows in table.filter(["trial", "log_t", metric]).sort_values("log_t").groupby("trial"):
         slopes += local_slopes(rows, metric)[rows["log_t"] >= LIMIT_FROM].dropna().tolist()
     return slopes
 
