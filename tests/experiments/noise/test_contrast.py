@@ -88,7 +88,8 @@ def test_one_seed_and_nan_tell_nothing_and_all_have_to_lie_within() -> None:
     assert not Comparison({"a": good, "b": unknown}).told.met
     edge = Contrast(-0.01 * float(stats.t.ppf(1 - 1.2 * ALPHA / 2, 4)), 0.01, 4)  # by itself outside, of two not
     assert Comparison({"a": edge}).told.met
-    assert not Comparison({"a": edge, "b": good}).told.met
+    two = Comparison({"a": edge, "b": good})
+    assert (two.told.met, two.outside, two.each_outside) == (False, [], ["a"])
 
 
 # Pooled spreads, against a margin -----------------------------------------------------------------------------------
@@ -121,6 +122,7 @@ def test_the_margin_is_the_limit_and_one_seed_tells_nothing() -> None:
     assert between(high, exact, 0.0501).outside == ["a"]
     one = between({"a": [1.0]}, {"a": [0.0]}, 0.05)
     assert (one.all_within, one.outside, one.told.met) == (False, [], False)
-    assert between({}, {}).told.found == "nothing to compare"
+    nothing = between({}, {})
+    assert (nothing.all_within, nothing.told.met, nothing.told.found) == (False, False, "nothing to compare")
     assert above({"a": [3.0, 3.0]}, 2.9).all_within
     assert not above({"a": [3.0, 3.0]}, 2.9, rounding=1).told.met
