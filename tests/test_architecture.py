@@ -35,7 +35,7 @@ INSIDE = {
     "needs": 3,
     "decay": 2,
     "measures": 2,
-    "trend": 1,
+    "noise": 1,
     "base": 1,
     "papers": 0,
     "claim": 0,

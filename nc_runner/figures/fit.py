@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox
 
 from nc_runner.figures.bands import Band, bands_of, caption_band, loosen_axes_legends, place_axes_legends
 from nc_runner.figures.drawing import give_limits
-from nc_runner.figures.texts import thin_ticks, wrap_labels
+from nc_runner.figures.texts import only_labelled_ticks, thin_ticks, wrap_labels
 
 LEAST_PANEL = 1.5  # inches that a panel takes with its labels
 LEAST_IMAGE = 0.4  # of a picture without any
@@ -207,7 +207,7 @@ def lay_out(figure: Figure, top: float, bottom: float) -> bool:
     Places are rounded: the solver's last digits differ from one call to the next, and figures are to be the same bytes.
     """
     figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - top - bottom), w_pad=PAD, h_pad=PAD)
-    with warnings.catch_warnings(record=True) as said:
+    with only_labelled_ticks(figure), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         figure.get_layout_engine().execute(figure)  # type: ignore[union-attr]
     figure.set_layout_engine(None)  # and not "none", for which each file would be drawn twice

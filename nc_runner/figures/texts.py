@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
@@ -90,6 +91,23 @@ def thin_ticks(ax: Axes) -> None:
     for axis in (ax.xaxis, ax.yaxis):
         if crowded(axis, shown(axis)):
             keep(axis)
+
+
+@contextmanager
+def only_labelled_ticks(figure: Figure) -> Iterator[None]:
+    """Leave out minor ticks without labels for a while: they take no room, and finding their places takes long."""
+    locators = {}  # one for all panels that share an axis
+    for axis in [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]:
+        formatter, places = axis.get_minor_formatter(), axis.get_minorticklocs()
+        if not any(formatter.format_ticks(places.tolist())):
+            locators[axis.minor] = axis.get_minor_locator()
+    for ticker in locators:
+        ticker.locator = NullLocator()
+    try:
+        yield
+    finally:
+        for ticker, locator in locators.items():
+            ticker.locator = locator
 
 
 def shown(axis: Axis) -> list[Text]:

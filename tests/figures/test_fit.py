@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,8 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from overlap import faults
 
+from nc_runner.figures import fit as fitting
 from nc_runner.figures.fit import fit
 from nc_runner.figures.look import rescale, styled
+from nc_runner.figures.texts import only_labelled_ticks
 
 WORDS = (
     "Points: trained networks, mean and min-max band over 3 seeds. Cosines of uncentred features, self pairs included."
@@ -100,6 +103,33 @@ def test_ticks_that_would_touch_are_thinned_and_none_moves() -> None:
     kept = {at: text for at, text in ticks.items() if text}
     assert 1 < len(kept) < 12
     assert all(text == f"{10**-at:.0e} per cent" for at, text in kept.items())
+
+
+def log_panels() -> Figure:
+    """Two that share an axis of many decades, and one within a decade, whose minor ticks have the labels."""
+    figure, axes = plt.subplots(1, 2, sharex=True, figsize=(9, 3), width_ratios=(2, 1))
+    within = figure.add_axes((0.92, 0.1, 0.07, 0.8))
+    for ax, high in ((axes[0], 1e6), (axes[1], 1e6), (within, 6)):
+        ax.loglog([2, high], [2, high])
+    return figure
+
+
+def test_ticks_without_labels_are_left_out_for_a_while() -> None:
+    figure = log_panels()
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    before = [axis.get_minorticklocs().tolist() for axis in axes]
+    with only_labelled_ticks(figure):
+        assert [axis.get_minorticklocs().tolist() for axis in axes] == [[]] * 4 + before[4:]
+    assert all(before)
+    assert [axis.get_minorticklocs().tolist() for axis in axes] == before
+
+
+def test_they_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick, whole = log_panels(), log_panels()
+    fit(quick, 6.75)
+    monkeypatch.setattr(fitting, "only_labelled_ticks", nullcontext)
+    fit(whole, 6.75)
+    assert [ax.get_position().bounds for ax in quick.axes] == [ax.get_position().bounds for ax in whole.axes]
 
 
 def test_the_checker_sees_words_on_each_other_cut_off_and_small() -> None:

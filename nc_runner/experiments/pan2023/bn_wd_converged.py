@@ -12,9 +12,9 @@ from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Experiment, Kind, Results, Statement
 from nc_runner.experiments.decay import decay_times_of
 from nc_runner.experiments.needs import DECAY_TIMES, data_is, decay_times, plain_network, seeds
+from nc_runner.experiments.noise.contrast import between
 from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.bn_wd_sweep.measure import measure
-from nc_runner.experiments.pan2023.comparison import between
 from nc_runner.experiments.pan2023.conjectures import (
     GROWTH,
     GROWTH_RULE,
@@ -87,8 +87,8 @@ def still_growing(teacher: Results) -> Claim:
     if not both:
         return STILL_GROWING.judged(of, None, "no weight decay trained to less than ten decay times, and to more")
     found = between({f"{decay:g}": long[decay] for decay in both}, {f"{decay:g}": short[decay] for decay in both})
-    said = [f"{more:.3f} at {decay}" for decay, (more, _) in found.differences.items()]
-    return STILL_GROWING.judged(of, found.all_above, f"g grows by {', '.join(said)}", said[0], [found.told])
+    said = [f"{more:.3f} at {decay}" for decay, more in found.means.items()]
+    return STILL_GROWING.judged(of, found.all_within, f"g grows by {', '.join(said)}", said[0], [found.told])
 
 
 def figures(results: Results) -> dict[str, Drawing]:

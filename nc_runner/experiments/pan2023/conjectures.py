@@ -18,7 +18,8 @@ from nc_runner import metrics
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Kind, Results, Statement
 from nc_runner.experiments.needs import at_paper_sizes, data_is, decay_times, plain_network, seeds
-from nc_runner.experiments.pan2023.comparison import above
+from nc_runner.experiments.noise.contrast import above
+from nc_runner.experiments.noise.trend import Trend, trend
 from nc_runner.experiments.pan2023.fits import (
     LEVELS,
     SEEDS,
@@ -29,7 +30,6 @@ from nc_runner.experiments.pan2023.fits import (
     left_out,
     measured,
 )
-from nc_runner.experiments.trend import Trend, trend
 
 INTRA, INTER, NCC = "min_intra_cosine_uncentred", "max_inter_cosine_uncentred", "ncc_accuracy"
 NC3 = "min_self_duality_cosine"
@@ -185,7 +185,7 @@ def growth_with_layer(fits: Results, statement: Statement, *, late: bool = False
         f"smallest eps by neighbours {listed(neighbours)}; by all pairs of layers {listed(every)}; {seeds_said(hidden)}"
         f"{left_out(fits, chosen)}"
     )
-    return statement.judged(chosen, found.all_above, measured, f"eps {neighbours.max():.3f}", [found.told])
+    return statement.judged(chosen, found.all_within, measured, f"eps {neighbours.max():.3f}", [found.told])
 
 
 def steps_of(hidden: pd.DataFrame, column: str) -> tuple[dict[str, list[float]], dict[str, list[float]]]:

@@ -13,8 +13,8 @@ from experiments.ours.vit_tables import ARMS, by_id, changed, results
 
 from nc_runner.config.choices import Optimizer
 from nc_runner.experiments.base import Claim, Results, Statement, Verdict
+from nc_runner.experiments.noise.contrast import Comparison
 from nc_runner.experiments.ours.architecture import RESNET, VIT
-from nc_runner.experiments.ours.contrast import within
 from nc_runner.experiments.ours.vit_resnet import EXPERIMENT, claims
 from nc_runner.experiments.ours.vit_resnet.claims import NC1, NC2, NC3
 from nc_runner.run.undefined import judged
@@ -186,8 +186,8 @@ def test_of_200_tables_at_most_one_in_twenty_is_judged_wrongly(holds: bool, monk
     """Where it fails: no fall at all (flat), networks apart by the margin, NC2 and NC3 at their limits."""
 
     def by_rule(_: Any, __: Any, statement: Statement, found: Any, limits: tuple[float, float], unit: str) -> Claim:
-        inside, told = within(found, *limits)
-        return Claim(statement.id, "", "", unit, inside, needs=[told])
+        compared = Comparison(found, *limits)
+        return Claim(statement.id, "", "", unit, compared.all_within, needs=[compared.told])
 
     random, fixed, wrong = np.random.default_rng(3), results(), dict.fromkeys(FAILS, 0)
     means = {

@@ -18,8 +18,8 @@ from nc_runner.config.choices import DataName
 from nc_runner.config.keys import flatten
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.needs import data_is, decay_times, grid_complete, interpolates, seeds
+from nc_runner.experiments.noise.contrast import Comparison, Contrast, known, welch
 from nc_runner.experiments.ours.architecture import RESNET, VIT, architecture, shown
-from nc_runner.experiments.ours.contrast import Contrast, contrast, known, within
 
 DECAY = "train.weight_decay"
 NC1, NC3 = "nc1_within_between_trace_ratio", "nc3_min_self_duality_cosine"
@@ -185,7 +185,7 @@ def fall(end: Arms, name: str) -> dict[float, list[tuple[float, ArrayLike]]]:
 
 def lowers(results: Results, end: Arms, name: str) -> Claim:
     """By how many orders weight decay lowers NC1 of a network."""
-    found = {at(decay): contrast(*terms) for decay, terms in fall(end, name).items()}
+    found = {at(decay): welch(*terms) for decay, terms in fall(end, name).items()}
     return judged(results, of_network(results, name), LOWERS[name], found, (0.0, math.inf), " orders")
 
 
@@ -193,7 +193,7 @@ def falls_alike(results: Results, end: Arms) -> Claim:
     """The fall with weight decay in the one network less that in the other."""
     of_vit, of_resnet = fall(end, VIT), fall(end, RESNET)
     found = {
-        at(decay): contrast(*of_vit[decay], *((-weight, values) for weight, values in of_resnet[decay]))
+        at(decay): welch(*of_vit[decay], *((-weight, values) for weight, values in of_resnet[decay]))
         for decay in of_vit
         if decay in of_resnet
     }
@@ -203,7 +203,7 @@ def falls_alike(results: Results, end: Arms) -> Claim:
 def alike(results: Results, statement: Statement, of: Arms, trials: pd.Series[bool] | bool = True) -> Claim:
     """NC1 of the one network over that of the other, at each weight decay of these arms."""
     found = {
-        at(decay): contrast((1.0, rows[ORDERS]), (-1.0, of[RESNET, decay][ORDERS]))
+        at(decay): welch((1.0, rows[ORDERS]), (-1.0, of[RESNET, decay][ORDERS]))
         for (name, decay), rows in of.items()
         if name == VIT and (RESNET, decay) in of
     }
@@ -216,9 +216,7 @@ def level(
 ) -> Claim:
     """A measure of a network at each weight decay above 0."""
     found = {
-        at(decay): contrast((1.0, rows[metric]))
-        for (network, decay), rows in end.items()
-        if network == name and decay > 0
+        at(decay): welch((1.0, rows[metric])) for (network, decay), rows in end.items() if network == name and decay > 0
     }
     return judged(results, of_network(results, name) & with_decay(results), statement, found, limits, "")
 
@@ -231,10 +229,10 @@ def judged(
     of, whole = results.only(rows), grid_complete("model.name", DECAY)(results)
     if not found:
         return statement.judged(of, None, "no two trainings that fit to compare", needs=[whole])
-    holds, told = within(found, *limits)
+    compared = Comparison(found, *limits)
     said = [f"{c.mean:.3g}{unit} at {name} (noise {known(c.noise())})" for name, c in found.items()]
-    worst = min(found.values(), key=lambda c: min(c.mean - limits[0], limits[1] - c.mean))
-    return statement.judged(of, holds, ", ".join(said), f"{worst.mean:.2g}{unit}", [whole, told])
+    number = f"{compared.worst[1].mean:.2g}{unit}"
+    return statement.judged(of, compared.all_within, ", ".join(said), number, [whole, compared.told])
 
 
 def of_network(results: Results, *names: str) -> pd.Series[bool]:

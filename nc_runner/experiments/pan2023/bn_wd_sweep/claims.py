@@ -12,7 +12,8 @@ from nc_runner.experiments.needs import (
     grid_complete,
     seeds,
 )
-from nc_runner.experiments.pan2023.comparison import between
+from nc_runner.experiments.noise.contrast import between
+from nc_runner.experiments.noise.trend import trend
 from nc_runner.experiments.pan2023.conjectures import (
     GROWTH,
     GROWTH_SEEN,
@@ -25,7 +26,6 @@ from nc_runner.experiments.pan2023.conjectures import (
 )
 from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured, trained
 from nc_runner.experiments.pan2023.norms import cross_entropy_bound, feature_norm, stationarity
-from nc_runner.experiments.trend import trend
 
 MARGIN = 0.05  # [choice] of g, of 4/3 at the most: "significantly"
 HIGH_DECAY = 1e-3  # [choice] from where BatchNorm without affine part is compared with none
@@ -110,11 +110,11 @@ def norms_compared(
     if not shared:
         return statement.judged(judged, None, f"no weight decay at which {better} and {worse} fit")
     found = between({f"{d:g}": high[d] for d in shared}, {f"{d:g}": low[d] for d in shared}, margin)
-    said = ", ".join(f"{difference:.3f} at {decay}" for decay, (difference, _) in found.differences.items())
-    least = min(difference for difference, _ in found.differences.values())
-    below = f"; below beyond noise at {', '.join(found.below)}" if found.below else ""
+    said = ", ".join(f"{difference:.3f} at {decay}" for decay, difference in found.means.items())
+    least = min(found.means.values())
+    below = f"; below beyond noise at {', '.join(found.outside)}" if found.outside else ""
     measured = f"g of {better} less g of {worse}: {said}{below}"
-    return statement.judged(judged, found.all_above, measured, f"{least:.3f} at the least", [found.told])
+    return statement.judged(judged, found.all_within, measured, f"{least:.3f} at the least", [found.told])
 
 
 def no_batch_norm_worsens(fits: Results) -> Claim:

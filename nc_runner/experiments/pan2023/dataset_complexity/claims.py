@@ -9,11 +9,11 @@ import pandas as pd
 
 from nc_runner.experiments.base import Claim, Need, Results, Statement
 from nc_runner.experiments.needs import grid_complete, seeds
-from nc_runner.experiments.pan2023.comparison import between
+from nc_runner.experiments.noise.contrast import between
+from nc_runner.experiments.noise.trend import trend
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
 from nc_runner.experiments.pan2023.dataset_complexity.measure import DEPTH, NAME, RATIO, with_complexity
 from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, fitting, groups, measured, of_enough_seeds
-from nc_runner.experiments.trend import trend
 
 _NEEDS = (seeds(SEEDS), measured(INTRA, INTER, RATIO))
 FALLS = Statement(
@@ -114,4 +114,4 @@ def simplest_against_hardest(fits: Results, whole: Need) -> Claim:
     found = between({"best": simple}, {"best": complex_})
     said = f"{np.mean(simple):.3f} against {np.mean(complex_):.3f}"
     needs = [found.told, bracketed(fits, chosen), whole]
-    return ENDS.judged(judged, found.all_above, said, said, needs)
+    return ENDS.judged(judged, found.all_within, said, said, needs)

@@ -10,7 +10,7 @@ import pandas as pd
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.needs import DECAY_TIMES, at_paper_sizes, data_is, decay_times, plain_network, seeds
-from nc_runner.experiments.pan2023.comparison import between, contrast
+from nc_runner.experiments.noise.contrast import Comparison, between, pooled
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
 from nc_runner.experiments.pan2023.equal_times import (
     EPOCHS,
@@ -103,9 +103,9 @@ def grows_with_time(results: Results, tables: dict[str, pd.DataFrame]) -> Claim:
     if not short:
         return TIME.judged(judged, None, "no weight decay fits both after few and after many decay times")
     found = between(long, short)
-    said = ", ".join(f"{more:.3f} at {words}" for words, (more, _) in found.differences.items())
-    least = min(more for more, _ in found.differences.values())
-    return TIME.judged(judged, found.all_above, f"g grows by {said}", f"{least:.3f} at the least", [found.told])
+    said = ", ".join(f"{more:.3f} at {words}" for words, more in found.means.items())
+    least = min(found.means.values())
+    return TIME.judged(judged, found.all_within, f"g grows by {said}", f"{least:.3f} at the least", [found.told])
 
 
 def with_most_seeds(rows: pd.DataFrame, which: str) -> pd.DataFrame:
@@ -125,10 +125,10 @@ def equal_g(results: Results, table: pd.DataFrame, statement: Statement) -> Clai
     pairs = {f"{low:g} to {high:g}": (low, high) for low, high in itertools.combinations(sorted(of), 2)}
     lows, highs = ({words: of[pair[end]] for words, pair in pairs.items()} for end in (0, 1))
     found = between(lows, highs, -HARDLY)  # that g falls by more than -HARDLY
-    most = max(-fall for fall, _ in found.differences.values())
+    most = max(-fall for fall in found.means.values())
     means = ", ".join(f"{sum(values) / len(values):.3f} at {decay:g}" for decay, values in of.items())
     measured = f"g after {equal[TIMES].min():.3g} decay times {means}; it grows by {most:.3f} at the most"
-    return statement.judged(judged, found.all_above, measured, f"grows by {most:.3f}", [found.told])
+    return statement.judged(judged, found.all_within, measured, f"grows by {most:.3f}", [found.told])
 
 
 def share_of_time(results: Results, table: pd.DataFrame, statement: Statement) -> Claim:
@@ -141,12 +141,12 @@ def share_of_time(results: Results, table: pd.DataFrame, statement: Statement) -
     values = {name: sorted(rows.tolist()) for name, rows in both.groupby([EPOCHS, WEIGHT_DECAY])["gap"]}
     whole, left = (ends_of(rows) for rows in (epochs, times))
     half = {name: (1 - MOST) * whole.get(name, 0.0) - left.get(name, 0.0) for name in {**whole, **left}}
-    found, grown = contrast(values, half), contrast(values, whole)
+    found, grown = (Comparison({"the sum": pooled(values, of)}) for of in (half, whole))
     there = Need(
         "a growth to share out",
         "g grows with weight decay after equal epochs, beyond noise",
         f"by {growth(epochs):.3f}",
-        grown.all_above,
+        grown.all_within,
     )
     taken = int(epochs[EPOCHS].iloc[0])
     thesis = Need("the thesis's epochs", f"{THESIS_EPOCHS}", f"{taken}", taken == THESIS_EPOCHS)
@@ -158,7 +158,7 @@ def share_of_time(results: Results, table: pd.DataFrame, statement: Statement) -
         f"g grows by {growth(epochs):.3f} from weight decay {low:g} to {high:g} after {taken:,} epochs, and by "
         f"{growth(times):.3f} after {times[TIMES].min():.3g} decay times each; {said}"
     )
-    return statement.judged(judged, found.all_above, measured, number, [there, thesis, found.told])
+    return statement.judged(judged, found.all_within, measured, number, [there, thesis, found.told])
 
 
 def ends_of(rows: pd.DataFrame) -> dict[tuple[int, float], float]:

@@ -18,10 +18,10 @@ from nc_runner.experiments.needs import (
     plain_network,
     seeds,
 )
-from nc_runner.experiments.pan2023.comparison import between
+from nc_runner.experiments.noise.contrast import between
+from nc_runner.experiments.noise.trend import trend
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA, with_gap
 from nc_runner.experiments.pan2023.fits import LEVELS, SEEDS, WEIGHT_DECAY, enough_seeds, fitting, groups, measured
-from nc_runner.experiments.trend import trend
 
 DEPTH = "model.depth"
 FALL = 0.05  # [choice] of g, by which a deeper network may lie below a shallower one
@@ -119,10 +119,10 @@ def control(fits: Results) -> Claim:
     if not high:
         return CONTROL.judged(fits, None, "no depth that fits both with weight decay and without")
     found = between(high, low, MARGIN)
-    name, least = min(((name, more) for name, (more, _) in found.differences.items()), key=lambda pair: pair[1])
+    name, least = min(((name, more) for name, more in found.means.items()), key=lambda pair: pair[1])
     means = ", ".join(f"{np.mean(values):.3f} at depth {depth:g}" for depth, values in without.items())
     measured = f"with weight decay g is larger by {least:.3f} at the least ({name}); without g is {means}"
-    return CONTROL.judged(fits, found.all_above, measured, f"{least:.3f} at the least", [found.told])
+    return CONTROL.judged(fits, found.all_within, measured, f"{least:.3f} at the least", [found.told])
 
 
 def smaller_norms(decayed: Results) -> Claim:
@@ -140,12 +140,12 @@ def smaller_norms(decayed: Results) -> Claim:
         comparisons.append(between(low, high))
         means = table.groupby(WEIGHT_DECAY)[norm].mean()
         said.append(f"{norm} " + ", ".join(f"{value:.3g} at {decay:g}" for decay, value in means.items()))
-    if not all(one.differences for one in comparisons):
+    if not all(one.contrasts for one in comparisons):
         return SMALLER_NORMS.judged(decayed, None, "no depth that fits at two positive weight decays")
-    holds = all(one.all_above for one in comparisons)
-    falling = sum(more > 0 for one in comparisons for more, _ in one.differences.values())
-    steps = sum(len(one.differences) for one in comparisons)
-    need = told("each falls beyond noise, or one rises beyond noise", holds, any(one.below for one in comparisons))
+    holds = all(one.all_within for one in comparisons)
+    falling = sum(more > 0 for one in comparisons for more in one.means.values())
+    steps = sum(len(one.contrasts) for one in comparisons)
+    need = told("each falls beyond noise, or one rises beyond noise", holds, any(one.outside for one in comparisons))
     number = f"{falling} of {steps} steps"
     return SMALLER_NORMS.judged(decayed, holds, f"means over depths: {'; '.join(said)}", number, [need])
 

@@ -7,7 +7,8 @@ import pandas as pd
 from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Need, Results, Statement
 from nc_runner.experiments.needs import at_paper_sizes, data_is, grid_complete, seeds
-from nc_runner.experiments.pan2023.comparison import above
+from nc_runner.experiments.noise.contrast import above
+from nc_runner.experiments.noise.trend import trend
 from nc_runner.experiments.pan2023.conjectures import (
     DEPTH,
     DEPTH_SEEN,
@@ -38,7 +39,6 @@ from nc_runner.experiments.pan2023.fits import (
     measured,
     trained,
 )
-from nc_runner.experiments.trend import trend
 
 CONVERGES_UP_TO, FAILS_AT = 5e-3, 1e-2
 FEW_EXCEPTIONS = 0.9  # [choice] share of the steps from a layer to the next that must not fall
@@ -161,10 +161,10 @@ def early_ncc(fits: Results) -> Claim:
     limit = EARLY * fits.config.model.depth
     depths = groups(effective_depths(layers, NCC_ERROR), WEIGHT_DECAY, "effective_depth")
     found = above({f"{decay:g}": [limit - depth for depth in of] for decay, of in depths.items()}, 0, rounding=1)
-    means = {name: limit - difference for name, (difference, _) in found.differences.items()}
+    means = {name: limit - difference for name, difference in found.means.items()}
     measured = "layer " + ", ".join(f"{mean:.3g} at {decay}" for decay, mean in means.items())
     number = f"layer {max(means.values()):.3g} of {fits.config.model.depth}"
-    return EARLY_NCC.judged(chosen, found.all_above, measured, number, [found.told])
+    return EARLY_NCC.judged(chosen, found.all_within, measured, number, [found.told])
 
 
 def sharpening(fits: Results) -> Claim:
@@ -178,14 +178,14 @@ def sharpening(fits: Results) -> Claim:
     for column, name in columns.items():
         by_step, rises = steps_of(hidden, column)
         steps, limit = above(by_step, -STEP_TOLERANCE), above(by_step, -LARGEST_FALL)
-        means = pd.Series({step: mean for step, (mean, _) in steps.differences.items()})
+        means = pd.Series(steps.means)
         share, fall = float((means >= -STEP_TOLERANCE).mean()), max(0.0, -means.min())
         rise = above(rises, RISE)
-        holds &= bool(share >= FEW_EXCEPTIONS and fall <= LARGEST_FALL and rise.all_above)
-        sure_share = 1 - len(steps.each_below) / len(means)
-        refused |= bool(sure_share < FEW_EXCEPTIONS or limit.below or rise.below)
+        holds &= bool(share >= FEW_EXCEPTIONS and fall <= LARGEST_FALL and rise.all_within)
+        sure_share = 1 - len(steps.each_outside) / len(means)
+        refused |= bool(sure_share < FEW_EXCEPTIONS or limit.outside or rise.outside)
         least_share, largest_fall = min(least_share, share), max(largest_fall, fall)
-        least_rise = min(mean for mean, _ in rise.differences.values())
+        least_rise = min(rise.means.values())
         said.append(f"{name}: {share:.0%} of the steps, largest fall {fall:.3f}, rises by {least_rise:.3f}")
     told = Need(
         "told from noise",
@@ -215,9 +215,9 @@ def inter_above_zero(fits: Results) -> Claim:
         0,
         rounding=1,
     )
-    mean = {name: difference + MANY_LAYERS - 0.5 for name, (difference, _) in found.differences.items()}
+    mean = {name: difference + MANY_LAYERS - 0.5 for name, difference in found.means.items()}
     said = "; ".join(f"{count:.3g} layers at {decay}" for decay, count in mean.items())
-    return INTER_ABOVE_ZERO.judged(of_both, found.all_above, said, f"{min(mean.values()):.3g} layers", [found.told])
+    return INTER_ABOVE_ZERO.judged(of_both, found.all_within, said, f"{min(mean.values()):.3g} layers", [found.told])
 
 
 def inter_less_stable(fits: Results) -> Claim:

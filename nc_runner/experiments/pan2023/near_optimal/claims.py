@@ -10,8 +10,8 @@ import pandas as pd
 
 from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
 from nc_runner.experiments.needs import data_as_drawn, finished, seeds
+from nc_runner.experiments.noise.contrast import between
 from nc_runner.experiments.pan2023 import every_delta
-from nc_runner.experiments.pan2023.comparison import between
 from nc_runner.experiments.pan2023.fits import LEVELS, WEIGHT_DECAY, fitting, measured
 from nc_runner.experiments.pan2023.theorem_table import last_probes, probes
 
@@ -233,9 +233,9 @@ def collapse_with_norms(free: Results) -> Claim:
         {name: gaps[smaller] for name, _, smaller in steps},
         math.log1p(MORE),
     )
-    ratios = ", ".join(f"{name} {math.exp(-log):.3g}" for name, (log, _) in more.differences.items())
-    least = math.exp(min(log for log, _ in more.differences.values()))
+    ratios = ", ".join(f"{name} {math.exp(-log):.3g}" for name, log in more.means.items())
+    least = math.exp(min(more.means.values()))
     measured = f"eps {eps[0]:.1g} to {eps[-1]:.1g}; 1 - min intra, alpha beta {ratios} times"
     return SMALLER_NORMS.judged(
-        free, more.all_above, measured, f"{1 / least:.3g} times at the most", [several, more.told]
+        free, more.all_within, measured, f"{1 / least:.3g} times at the most", [several, more.told]
     )

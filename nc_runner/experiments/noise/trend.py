@@ -11,7 +11,7 @@ higher level lies below that of a lower one by more than is allowed.
 noise of a difference is its pooled standard error over seeds times Student's t at ``ALPHA`` divided by the number of
 pairs of levels (Bonferroni), so that among all pairs a false alarm has at most the probability ``ALPHA``.
 
-Else one *cannot tell*: more seeds would. Simulation shows both errors (``tests/experiments/test_trend.py``).
+Else one *cannot tell*: more seeds would. Simulation shows both errors (``tests/experiments/noise/test_trend.py``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from nc_runner.experiments.trend import ALPHA, RISE, Trend, jonckheere_p, trend
+from nc_runner.experiments.noise.trend import ALPHA, RISE, Trend, jonckheere_p, trend
 
 DECAYS = [1e-4, 3e-4, 5e-4, 1e-3, 3e-3, 5e-3, 7e-3, 1e-2]
 SATURATING = [0.67, 0.85, 0.99, 1.15, 1.25, 1.25, 1.25, 1.25]

@@ -1,0 +1,1 @@
+"""Whether what a statement says stands above the noise over seeds: in a trend, in differences."""
