@@ -208,9 +208,12 @@ def test_paths_and_returns_are_drawn() -> None:
     np.testing.assert_allclose(objective.lines[0].get_ydata(), np.linspace(2, 1, 20))
     np.testing.assert_allclose(variation.lines[0].get_ydata()[-1], (18 * 1e-3 + 2 * 0.1) / 20)
     assert [line.get_label() for line in returns.lines] == [
-        "TCV / mean ‖z‖², at first", "TCV / mean ‖z‖², at the end", "distance from rank K, at the end",
+        "TCV / mean ‖z‖², at first", "TCV / mean ‖z‖², at the end",
+        "distance from rank K, at first", "distance from rank K, at the end",
     ]  # fmt: skip
-    np.testing.assert_allclose(returns.lines[2].get_xydata(), [[0.1, 1e-8], [1.0, 1e-8]])
+    np.testing.assert_allclose(returns.lines[3].get_xydata(), [[0.1, 1e-8], [1.0, 1e-8]])
+    firsts = [line for line in returns.lines if line.get_markerfacecolor() == "white"]
+    assert firsts == [returns.lines[0], returns.lines[2]]
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 

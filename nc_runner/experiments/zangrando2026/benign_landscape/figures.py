@@ -20,7 +20,7 @@ from nc_runner.experiments.zangrando2026.benign_landscape.claims import (
 )
 from nc_runner.experiments.zangrando2026.words import DISTANCE as DISTANCE_DEFINED
 from nc_runner.experiments.zangrando2026.words import DIVERGED, NOTHING, TCV, power, setting
-from nc_runner.figures import BLUE, GREY, ORANGE
+from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
 
@@ -56,8 +56,8 @@ def figures(results: Results) -> dict[str, Drawing]:
                 "Starts of zero loss: random hidden layers under the output weight of least norm that fits. Collapsed "
                 "network: each sample of a class at one multiple of one unit vector in every layer, at least norm. "
                 "That gradient descent is the path is our choice.",
-                "Noise: iid normal on each weight, its expected norm over the weight's own. Right: crosses after the "
-                "first step, full marks at the end; marks are means, bars least to largest.",
+                "Noise: iid normal on each weight, its expected norm over the weight's own. Right: open marks after "
+                "the first step, full ones at the end; marks are means, bars least to largest.",
                 f"{TCV} Here over their mean squared norm and averaged over the intermediate layers, as is the "
                 "distance.",
                 DISTANCE_DEFINED,
@@ -70,7 +70,7 @@ def figures(results: Results) -> dict[str, Drawing]:
 
 
 def draw_returns(ax: Axes, results: Results) -> None:
-    """Variation after the first step, and variation and distance at the end, against the size of the noise."""
+    """Variation and distance after the first step and at the end, against the size of the noise."""
     ax.set(title="After a perturbation", xlabel="noise / weights", ylabel="mean over layers")
     of = ends(results)
     noises = noise_of(results, of)
@@ -78,15 +78,15 @@ def draw_returns(ax: Axes, results: Results) -> None:
     if of.empty:
         say(ax, NOTHING)
         return
-    for column, marker, colour, label in (
-        ((VARIATION, "first"), "x", GREY, "TCV / mean ‖z‖², at first"),
-        ((VARIATION, "last"), "o", ORANGE, "TCV / mean ‖z‖², at the end"),
-        ((DISTANCE, "last"), "s", BLUE, "distance from rank K, at the end"),
+    for quantity, marker, colour, name in (
+        (VARIATION, "o", ORANGE, "TCV / mean ‖z‖²"),
+        (DISTANCE, "s", BLUE, "distance from rank K"),
     ):
-        spread: pd.DataFrame = of[column].clip(lower=LEAST).groupby(noises).agg(["mean", "min", "max"])
-        ax.vlines(spread.index, spread["min"], spread["max"], color=colour, linewidth=1.0)
-        style: dict[str, Any] = {"marker": marker, "color": colour, "markersize": 5, "linestyle": "none"}
-        ax.plot(spread.index, spread["mean"], label=label, **style)
+        for when, filling, said in (("first", "white", "at first"), ("last", colour, "at the end")):
+            spread: pd.DataFrame = of[quantity, when].clip(lower=LEAST).groupby(noises).agg(["mean", "min", "max"])
+            ax.vlines(spread.index, spread["min"], spread["max"], color=colour, linewidth=1.0)
+            style: dict[str, Any] = {"marker": marker, "color": colour, "mfc": filling, "linestyle": "none"}
+            ax.plot(spread.index, spread["mean"], label=f"{name}, {said}", markersize=5, **style)
     ax.set(xscale="log", yscale="log")
     ax.margins(0.1, 0.15)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22))
