@@ -82,7 +82,8 @@ def measured(*columns: str) -> Check:
     def need(results: Results) -> Need:
         if results.trials.empty:
             return Need("measured", ", ".join(columns), "no trial", met=True)
-        lacking = [column for column in columns if column not in set(results.metrics["metric"])]
+        there = set(results.metrics["metric"].unique())
+        lacking = [column for column in columns if column not in there]
         found = f"not measured: {', '.join(lacking)}" if lacking else "all"
         return Need("measured", ", ".join(columns), found, not lacking)
 

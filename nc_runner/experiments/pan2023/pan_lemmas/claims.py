@@ -20,12 +20,18 @@ EQUAL, STRICT = 1e-12, 1e-6  # |1 - ratio| that counts as 0 in float64; 1 - rati
 WAYS = ("norms", "class", "features", "duality")  # off collapse
 
 KINDS = ("random", "searched", "extreme")
+NONE: pd.Series[float] = pd.Series(dtype=float)
 
 
 def values_of(results: Results, *names: str) -> pd.Series[float]:
     """Every value of metrics that are named so, with the number of an instance or a shape behind it."""
-    pattern = rf"(?:{'|'.join(names)})(?:_\d+)?"
-    return results.metrics.loc[results.metrics["metric"].str.fullmatch(pattern), "value"]
+    found = [results.once(values_of, lambda: by_name(results)).get(name, NONE) for name in names]
+    return pd.concat(found) if len(found) > 1 else found[0]
+
+
+def by_name(results: Results) -> dict[str, pd.Series[float]]:
+    """The values of each metric, without the number of an instance or a shape."""
+    return dict(list(results.metrics["value"].groupby(results.metrics["metric"].str.replace(r"_\d+$", "", regex=True))))
 
 
 def instances(name: str, *, searches: bool) -> Callable[[Results], Need]:
