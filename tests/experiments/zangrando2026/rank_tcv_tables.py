@@ -42,7 +42,7 @@ def results(
         rows.append([name, epochs, None, "least_relative_gradient", gradient])
         for epoch, times in ((1, early_bound), (epochs, bound)):
             for layer in (1, 2, 3):
-                distance = 1e-20 if floor else 1e-5 * decay**decay_power * sigma**noise_power
+                distance = 1e-20 if floor else 1e-7 * decay**decay_power * sigma**noise_power
                 distance = output if layer == 3 else distance
                 values = {
                     "relative_rank_distance": distance, "rank_distance": distance**0.5, "weight_norm": 1.0,

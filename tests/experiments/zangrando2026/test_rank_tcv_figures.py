@@ -17,10 +17,10 @@ def test_heat_maps_show_the_distance_of_every_hidden_layer() -> None:
     drawing = figures(results())["figure_1"]
     *panels, _ = drawing.figure.axes
     assert [panel.get_title() for panel in panels] == ["layer 1", "layer 2"]
-    expected = [[1e-5 * decay**-2 * sigma**2 for decay in DECAYS] for sigma in SIGMAS]
+    expected = [[1e-7 * decay**-2 * sigma**2 for decay in DECAYS] for sigma in SIGMAS]
     for panel in panels:
         np.testing.assert_allclose(panel.images[0].get_array(), expected)
-        assert [text.get_text() for text in panel.texts][:4] == ["−3.6", "−5.0", "−6.4", "−2.6"]
+        assert [text.get_text() for text in panel.texts][:4] == ["−5.6", "−7.0", "−8.4", "−4.6"]
         assert [label.get_text() for label in panel.get_xticklabels()] == ["0.02", "0.1", "0.5"]
     assert [label.get_text() for label in panels[0].get_yticklabels()] == ["0.1", "0.3", "1", "2", "3"]
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
@@ -42,7 +42,7 @@ def test_bound_and_distance_are_plotted_against_cluster_variation_over_weight_de
     assert list(lines) == [*in_all, *of_decays]
 
     def assert_drawn(name: str, factor: float, decays: tuple[float, ...]) -> None:
-        points = [(s**0.5 / d, factor * (1e-5 * d**-2 * s**2) ** 0.5) for d in decays for s in SIGMAS]
+        points = [(s**0.5 / d, factor * (1e-7 * d**-2 * s**2) ** 0.5) for d in decays for s in SIGMAS]
         drawn = sorted(zip(lines[name].get_xdata(), lines[name].get_ydata(), strict=True))
         np.testing.assert_allclose(drawn, sorted(points * 2 * len(SEEDS)))
 

@@ -66,7 +66,7 @@ def heat_maps(results: Results) -> Drawing:
         f"{seeds if seeds == 'one seed' else f'mean over {seeds}'}.",
         [
             DISTANCE_DEFINED,
-            f"≤ in a cell: at most {power(FLOOR)}, which counts as 0 (our choice, above the rounding of float32).",
+            f"≤ in a cell: at most {power(FLOOR)}, which counts as 0 (our choice).",
             OUTPUT_LEFT_OUT,
             DIVERGED,
             *setting(results),
@@ -129,8 +129,8 @@ def correlations(results: Results, table: pd.DataFrame, x: pd.Series) -> list[st
     ranks = [of["rank_distance"].rank().corr(x[of.index].rank()) for of in (last, table)]
     return [
         "Coloured: distances after training. ρ: Spearman's rank correlation of distance and TCV at one weight decay, "
-        f"mean over layers. Distance and √TCV / λ over all layers and weight decays: {ranks[0]:.2f} after training, "
-        f"{ranks[1]:.2f} over all probes.".replace("-", "−")
+        "mean over layers and seeds, where the bound is below the norm and TCV above 0. Distance and √TCV / λ over all "
+        f"layers and weight decays: {ranks[0]:.2f} after training, {ranks[1]:.2f} over all probes.".replace("-", "−")
     ]
 
 
