@@ -15,8 +15,10 @@ from nc_runner.training.schedules import sum_of_factors
 KNOWN = (Optimizer.sgd, Optimizer.nesterov, Optimizer.gd)  # optimisers whose coupled weight decay has a known time
 
 
-def decay_times_of(results: Results) -> pd.Series[float]:
+def decay_times_of(results: Results, until: pd.Series[float] | None = None) -> pd.Series[float]:
     """Of each trial: the sum over its steps of 2 eta lambda / (1 - momentum), by the trial's row.
+
+    ``until`` is the epoch of each trial to which they are counted; by default that of its end.
 
     Under SGD with momentum and weight decay lambda, a quadratic in the weights forgets its start as e^-(this number).
     NaN for an optimiser that divides by the size of gradients, whose time is not known. Where the first layer has a
@@ -33,6 +35,8 @@ def decay_times_of(results: Results) -> pd.Series[float]:
     epochs = column("train.epochs")
     if "epochs" in results.trials:  # that were trained, fewer where a trial was stopped
         epochs = results.trials["epochs"].astype(float)
+    if until is not None:
+        epochs = epochs.combine(until, min)
     samples, batch = column("data.samples"), column("train.batch_size")
     steps = (samples / batch.where(batch.notna(), samples).combine(samples, min)).map(math.ceil)
     names, schedules = (

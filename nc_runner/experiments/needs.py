@@ -102,6 +102,28 @@ def decay_times(least: float = DECAY_TIMES) -> Check:
     return need
 
 
+@cache
+def decay_times_since_it_fits(least: float = DECAY_TIMES) -> Check:
+    """As many since each trial's last probe with a training accuracy below ``train.target_accuracy``.
+
+    Under weight decay norms shrink and the same steps turn ever more, until training is thrown out of its minimum
+    (Lobacheva et al. 2021, NeurIPS, of networks with BatchNorm). What was before does not count.
+    """
+
+    def need(results: Results) -> Need:
+        required = f"{least:g} or more since each trial's last probe that did not fit"
+        if results.trials.empty or not (results.metrics["metric"] == "accuracy").any():
+            return Need("decay times since it fits", required, "nothing measured", met=False)
+        table = results.by_epoch()
+        unfit = table[~(table["accuracy"] >= results.config.train.target_accuracy)]
+        last = results.trials["id"].map(unfit.groupby("id")["epoch"].max()).fillna(0).astype(float)
+        times = decay_times_of(results) - decay_times_of(results, last)
+        found = f"{times.min():.3g} at the least"
+        return Need("decay times since it fits", required, found, bool((times >= least).all()))
+
+    return need
+
+
 def plain_network(results: Results) -> Need:
     """The network and the loss that theories of collapse speak of: one of ours, BatchNorm everywhere or none, lines on
     either side of 0 as activations, no dropout, labels that are not smoothed."""

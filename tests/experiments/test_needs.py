@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from tables import make_results
 
@@ -117,6 +118,10 @@ def test_decay_times_by_hand() -> None:
     )
     stopped = dataclasses.replace(of, trials=of.trials.assign(epochs=4))
     assert decay_times_of(stopped)[0] == pytest.approx(2e-3 * math.fsum(steps[:4]) / 0.5)
+    until = decay_times_of(of, pd.Series([4.0, 9.0, 0.0, 8.0]))
+    assert until.tolist() == pytest.approx(
+        [decay_times_of(stopped)[0], decay_times_of(of)[1], 0, decay_times_of(of)[3]]
+    )
     need = needs.decay_times()(of)
     assert (need.required, need.met) == ("10 or more in every trial", False)
 

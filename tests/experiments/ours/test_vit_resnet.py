@@ -13,6 +13,7 @@ from experiments.ours.vit_tables import ARMS, by_id, changed, results
 
 from nc_runner.config.choices import Optimizer
 from nc_runner.experiments.base import Claim, Results, Statement, Verdict
+from nc_runner.experiments.decay import decay_times_of
 from nc_runner.experiments.noise.contrast import Comparison
 from nc_runner.experiments.ours.architecture import RESNET, VIT
 from nc_runner.experiments.ours.vit_resnet import EXPERIMENT, claims
@@ -100,11 +101,25 @@ def lacks(of: Results) -> dict[str, list[str]]:
 
 def test_what_has_a_weight_decay_has_to_have_ten_decay_times() -> None:
     without = {"nc1_alike_without_decay", "nc1_alike_at_first_fit"}
-    expected = {id: [] if id in without else ["decay times"] for id in FAILS}
+    expected = {id: [] if id in without else ["decay times", "decay times since it fits"] for id in FAILS}
     assert lacks(changed(results(), epochs=20)) == expected
     config = results().config
     adam = dataclasses.replace(config.train, optimizer=Optimizer.adamw)
     assert lacks(dataclasses.replace(results(), config=dataclasses.replace(config, train=adam))) == expected
+
+
+def test_what_was_thrown_out_of_its_fit_has_to_have_ten_more() -> None:
+    without = {"nc1_alike_without_decay", "nc1_alike_at_first_fit"}
+    of = results()
+    rows = (
+        (of.metrics["trial"] == f"{VIT}-0.0005-1") & (of.metrics["epoch"] == 100) & (of.metrics["metric"] == "accuracy")
+    )
+    late = dataclasses.replace(of, metrics=of.metrics.assign(value=of.metrics["value"].mask(rows, 0.99)))
+    lacking = {id for id, names in lacks(late).items() if names == ["decay times since it fits"]}
+    assert lacking == {id for id in FAILS if id not in without and "resnet20" not in id}
+    found = next(need for need in by_id(late)["nc3_aligns_vit"].needs if need.name == "decay times since it fits").found
+    whole, half = (decay_times_of(of, pd.Series(epoch, of.trials.index)).iloc[-1] for epoch in (200, 100))
+    assert found == f"{whole - half:.3g} at the least"
 
 
 def test_two_seeds_and_another_set_decide_nothing() -> None:
@@ -144,7 +159,12 @@ def test_what_was_not_measured_decides_nothing(gone: tuple[str, ...]) -> None:
     of = results()
     of = dataclasses.replace(of, metrics=of.metrics[~of.metrics["metric"].isin(gone)])
     found = {claim.id: claim.verdict for claim in judged(EXPERIMENT, of)}
-    about = {NC1: ("nc1",), NC3: ("nc3",), NC2: ("nc2",), "accuracy": ("first_fit",)}
+    about = {
+        NC1: ("nc1",),
+        NC3: ("nc3",),
+        NC2: ("nc2",),
+        "accuracy": ("first_fit", "decay_lowers", "with_decay", "nc3", "nc2"),
+    }
     for id, verdict in found.items():
         rests = any(word in id for metric in gone for word in about.get(metric, ()))
         assert (verdict is Verdict.undecided) is rests, id

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 
 from nc_runner.config.choices import DataName
 from nc_runner.config.keys import flatten
-from nc_runner.experiments.base import Claim, Kind, Need, Results, Statement
-from nc_runner.experiments.needs import data_is, decay_times, grid_complete, interpolates, seeds
+from nc_runner.experiments import needs
+from nc_runner.experiments.base import Claim, Kind, Results, Statement
 from nc_runner.experiments.noise.contrast import Comparison, Contrast, known, welch
 from nc_runner.experiments.ours.architecture import RESNET, VIT, architecture, shown
 
@@ -46,13 +46,13 @@ def with_decay(results: Results) -> pd.Series[bool]:
     return decays
 
 
-def converged(results: Results) -> Need:
-    """Ten decay times in every trial that has a weight decay."""
-    return decay_times()(results.only(with_decay(results)))
+def where_there_is_one(check: needs.Check) -> needs.Check:
+    """The need of the trials that have a weight decay."""
+    return lambda results: check(results.only(with_decay(results)))
 
 
-_FIT = (interpolates, data_is(DataName.mnist), seeds(3))
-_END = (*_FIT, converged)
+_FIT = (needs.interpolates, needs.data_is(DataName.mnist), needs.seeds(3))
+_END = (*_FIT, *map(where_there_is_one, (needs.decay_times(), needs.decay_times_since_it_fits())))
 
 
 def of_each(id: str, short: str, text: str, source: str, rule: str) -> dict[str, Statement]:
@@ -226,7 +226,7 @@ def judged(
     limits: tuple[float, float], unit: str,
 ) -> Claim:  # fmt: skip
     """A statement that contrasts, by the weight decay, lie within limits; ``rows`` are the trials that it speaks of."""
-    of, whole = results.only(rows), grid_complete("model.name", DECAY)(results)
+    of, whole = results.only(rows), needs.grid_complete("model.name", DECAY)(results)
     if not found:
         return statement.judged(of, None, "no two trainings that fit to compare", needs=[whole])
     compared = Comparison(found, *limits)
