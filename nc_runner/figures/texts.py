@@ -98,8 +98,11 @@ def only_labelled_ticks(figure: Figure) -> Iterator[None]:
     """Leave out minor ticks without labels for a while: they take no room, and finding their places takes long."""
     locators = {}  # one for all panels that share an axis
     for axis in [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]:
-        formatter, places = axis.get_minor_formatter(), axis.get_minorticklocs()
-        if not any(formatter.format_ticks(places.tolist())):
+        low, high = sorted(axis.get_view_interval())
+        major = [place for place in axis.get_majorticklocs().tolist() if low <= place <= high]
+        minor = axis.get_minor_formatter().format_ticks(axis.get_minorticklocs().tolist())
+        # Without labels on the major ones either, it is the empty ones that keep an axis's name away from its ticks.
+        if any(axis.get_major_formatter().format_ticks(major)) and not any(minor):
             locators[axis.minor] = axis.get_minor_locator()
     for ticker in locators:
         ticker.locator = NullLocator()

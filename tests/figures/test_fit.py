@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from overlap import faults
 
 from nc_runner.figures import fit as fitting
@@ -106,11 +107,14 @@ def test_ticks_that_would_touch_are_thinned_and_none_moves() -> None:
 
 
 def log_panels() -> Figure:
-    """Two that share an axis of many decades, and one within a decade, whose minor ticks have the labels."""
-    figure, axes = plt.subplots(1, 2, sharex=True, figsize=(9, 3), width_ratios=(2, 1))
-    within = figure.add_axes((0.92, 0.1, 0.07, 0.8))
-    for ax, high in ((axes[0], 1e6), (axes[1], 1e6), (within, 6)):
-        ax.loglog([2, high], [2, high])
+    """Two that share an axis of many decades; two within a decade, the minor ticks of one with labels, then without."""
+    figure, axes = plt.subplots(1, 4, figsize=(12, 3))
+    axes[1].sharex(axes[0])
+    for ax, low, high in zip(axes, (2, 2, 2, 0.53), (1e6, 1e6, 6, 0.56), strict=True):
+        ax.loglog([low, high], [low, high])
+        ax.set_ylabel("name")
+    for axis in (axes[3].xaxis, axes[3].yaxis):
+        axis.set_minor_formatter(NullFormatter())
     return figure
 
 
@@ -124,11 +128,12 @@ def test_ticks_without_labels_are_left_out_for_a_while() -> None:
     assert [axis.get_minorticklocs().tolist() for axis in axes] == before
 
 
-def test_they_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("width", [3.3, 6.75])
+def test_they_take_no_room(width: float, monkeypatch: pytest.MonkeyPatch) -> None:
     quick, whole = log_panels(), log_panels()
-    fit(quick, 6.75)
+    fit(quick, width)
     monkeypatch.setattr(fitting, "only_labelled_ticks", nullcontext)
-    fit(whole, 6.75)
+    fit(whole, width)
     assert [ax.get_position().bounds for ax in quick.axes] == [ax.get_position().bounds for ax in whole.axes]
 
 
