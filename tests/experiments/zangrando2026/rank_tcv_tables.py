@@ -1,7 +1,9 @@
 """Tables of distances from low rank that are powers of weight decay and noise."""
 
 import itertools
+from typing import Any
 
+import numpy as np
 from tables import make_results
 
 from nc_runner.config.choices import DataName
@@ -51,3 +53,13 @@ def results(
                 }  # fmt: skip
                 rows += [[name, epoch, layer, metric, value] for metric, value in values.items()]
     return make_results(config, ["train.weight_decay", "data.sigma"], trials, rows)
+
+
+def changed(rows: dict[str, Any], **values: Any) -> Results:
+    """The table with other values of a metric in some rows: by layer, epoch, weight decay, noise."""
+    table = results()
+    metrics = table.metrics.merge(table.trials, left_on="trial", right_on="id")
+    chosen = np.logical_and.reduce([metrics[key].isin(np.atleast_1d(of)) for key, of in rows.items()])
+    for metric, value in values.items():
+        table.metrics.loc[chosen & (metrics["metric"] == metric).to_numpy(), "value"] = value
+    return table

@@ -46,13 +46,13 @@ def with_decay(results: Results) -> pd.Series[bool]:
     return decays
 
 
-def where_there_is_one(check: needs.Check) -> needs.Check:
+def where_decayed(check: needs.Check) -> needs.Check:
     """The need of the trials that have a weight decay."""
     return lambda results: check(results.only(with_decay(results)))
 
 
 _FIT = (needs.interpolates, needs.data_is(DataName.mnist), needs.seeds(3))
-_END = (*_FIT, *map(where_there_is_one, (needs.decay_times(), needs.decay_times_since_it_fits())))
+_END = (*_FIT, *map(where_decayed, (needs.decay_times(), needs.decay_times_since_it_fits())))
 
 
 def of_each(id: str, short: str, text: str, source: str, rule: str) -> dict[str, Statement]:
