@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterable
+from typing import TextIO
 
 USAGE_ERROR = 2
 
@@ -27,15 +30,32 @@ def refuse(error: BaseException) -> int:
     if FULL_ERROR:
         traceback.print_exception(error)
     else:
-        print(f"nc-run: {error}", file=sys.stderr)
+        say(str(error))
     return USAGE_ERROR
 
 
 def broke(error: BaseException) -> int:
     """Print what went wrong in the program itself; the exit code for it."""
     traceback.print_exception(error)
-    print(f"nc-run: this is a fault of the program ({type(error).__name__}), not of yours.", file=sys.stderr)
+    say(f"this is a fault of the program ({type(error).__name__}), not of yours.")
     return 1
+
+
+def say(sentence: str) -> None:
+    """Print a sentence of the program's own on standard error."""
+    print(between_words(f"nc-run: {sentence}", sys.stderr), file=sys.stderr)
+
+
+def between_words(text: str, stream: TextIO, hanging: int = 0) -> str:
+    """The text with its lines broken between words, later ones ``hanging`` in, where the stream is a terminal."""
+    if not stream.isatty():
+        return text  # for grep, and for whoever reads it by program
+    width = shutil.get_terminal_size().columns
+    lines = (
+        textwrap.fill(line, width, subsequent_indent=" " * hanging, break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )
+    return "\n".join(lines)
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:

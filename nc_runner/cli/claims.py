@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from nc_runner.errors import UserError
+from nc_runner.errors import UserError, between_words
+
+LABEL = 11  # columns of a line's name
 
 
 def claims(words: list[str]) -> int:
     """Print what a run's claims.json holds, for people or, with --json, as it is."""
     from rich.console import Console
     from rich.markup import escape
+    from rich.text import Text
 
     from nc_runner.record.folder import RunFolder
     from nc_runner.run.replot import existing_folder
@@ -31,7 +35,9 @@ def claims(words: list[str]) -> int:
     for claim in found:
         console.print(f"[bold]{escape(claim['id'])}[/bold]: {claim['verdict']}", soft_wrap=True)
         for name, text in told(claim):
-            console.print(f"  [dim]{name + ':':<11}[/dim]{escape(text)}", soft_wrap=True)
+            line = Text(between_words(f"  {name + ':':<{LABEL}}{text}", sys.stdout, hanging=2 + LABEL))
+            line.stylize("dim", 0, 2 + LABEL)
+            console.print(line, soft_wrap=True)
         console.print()
     return 0
 
@@ -47,7 +53,5 @@ def told(claim: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "rule", claim["expected"]
     yield "measured", claim["measured"]
     for need in claim.get("needs", []):
-        yield (
-            "needs",
-            f"{need['name']}: {need['required']}; found {need['found']} ({'met' if need['met'] else 'NOT MET'})",
-        )
+        required = "" if need["required"] == claim["expected"] else f"{need['required']}; "
+        yield "needs", f"{need['name']}: {required}found {need['found']} ({'met' if need['met'] else 'NOT MET'})"

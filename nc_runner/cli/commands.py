@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from nc_runner.cli.claims import claims
 from nc_runner.cli.listing import list_experiments
 from nc_runner.cli.measure import measure
 from nc_runner.cli.new import new
-from nc_runner.errors import UserError
+from nc_runner.errors import UserError, say
 from nc_runner.run.replot import existing_folder, plot
 
 
@@ -84,7 +83,7 @@ def resume(words: list[str]) -> int:
                 f"{'GPU' if began_on == 'cuda' else 'CPU'}, or a new run."
             )
     for difference in elsewhere(started, plan.device) if started else []:
-        print(f"nc-run: {difference}; what follows will not be the same bits as an undisturbed run.", file=sys.stderr)
+        say(f"{difference}; what follows will not be the same bits as an undisturbed run.")
     return run(plan, folder)
 
 

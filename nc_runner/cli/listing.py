@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from typing import TYPE_CHECKING
 
-from nc_runner.errors import UserError
+from nc_runner.errors import UserError, say
 
 if TYPE_CHECKING:
     from nc_runner.experiments.base import Experiment
@@ -25,10 +24,9 @@ def list_experiments(words: list[str]) -> int:
     if words not in ([], ["--json"]):
         raise UserError(f"list: {' '.join(words)} was given; allowed is nothing, or --json.")
     for name in sorted(outside.entries().keys() & set(experiment_names())):
-        print(
-            f"nc-run: experiment={name}: {outside.called(name)} has one of that name too, which is not seen; allowed "
-            "is a name that is not taken.",
-            file=sys.stderr,
+        say(
+            f"experiment={name}: {outside.called(name)} has one of that name too, which is not seen; allowed is a name "
+            "that is not taken."
         )
     records: dict[str, Experiment] = {}
     for name in known_names():
@@ -36,7 +34,7 @@ def list_experiments(words: list[str]) -> int:
             check_yaml(own_files([f"experiment={name}"]))
             records[name] = experiments.load(name)
         except UserError as error:  # of one's own, or half written: the others are listed
-            print(f"nc-run: {error}", file=sys.stderr)
+            say(str(error))
     if words:
         print(json.dumps([described(name, record, paper_of(record)) for name, record in records.items()], indent=2))
     else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import platformdirs
+
+from nc_runner.errors import say
 
 
 def cache_folder() -> Path:
@@ -30,9 +31,8 @@ def cache_folder() -> Path:
     temporary = tempfile.mkdtemp(prefix="nc-run-")
     atexit.register(shutil.rmtree, temporary, ignore_errors=True)
     os.environ["NC_CACHE"] = temporary
-    print(
-        f"nc-run: the cache folder {folder} cannot be written ({reason}); what is kept there lasts for this run only; "
-        "NC_CACHE may name another folder.",
-        file=sys.stderr,
+    say(
+        f"the cache folder {folder} cannot be written ({reason}); what is kept there lasts for this run only; NC_CACHE "
+        "may name another folder."
     )
     return Path(temporary)

@@ -12,7 +12,6 @@ import json
 import multiprocessing
 import re
 import secrets
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nc_runner.data.cache_folder import cache_folder
+from nc_runner.errors import say
 
 FORMAT = 1  # of the files; another one has other names
 OURS = re.compile(r"[0-9a-f]{64}\.safetensors|\.[0-9a-f]{64}\.\w+\.tmp")
@@ -111,8 +111,7 @@ def _checksum(decoded: Decoded) -> str:
 
 @cache
 def _say_once(path: Path, reason: str) -> None:
-    print(
-        f"nc-run: {path} cannot be written ({reason}); images are decoded again in every process; NC_CACHE may name "
-        "another folder.",
-        file=sys.stderr,
+    say(
+        f"{path} cannot be written ({reason}); images are decoded again in every process; NC_CACHE may name another "
+        "folder."
     )

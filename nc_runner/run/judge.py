@@ -63,7 +63,8 @@ def print_answer(
         said = ", ".join(f"{counts[verdict]} {verdict.value}" for verdict in Verdict if counts[verdict])
         lacking = Counter(name for claim in claims for name in {need.name for need in claim.lacks})
         why = ", ".join(name for name, _ in lacking.most_common(3))
-        console.print(f"Claims: {said}{f' (for want of: {why})' if why else ''}", soft_wrap=True)
+        answer = f"Claims: {said}{f' (for want of: {why})' if why else ''}"
+        console.print(answer, soft_wrap=not console.is_terminal)
     first = next(iter(sorted((folder.path / "figures").glob("*.png"))), None)
     console.print(f"Figure: {first or folder.path}", soft_wrap=True)
     for command, meaning in next_commands(folder, results, experiment):

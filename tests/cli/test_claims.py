@@ -19,7 +19,8 @@ def test_every_claim_is_told_whole(cli: Cli, finished_run: Path) -> None:
         for words in (claim["statement"], claim["expected"], claim["measured"]):
             assert " ".join(words.split()) in told
         for need in claim["needs"]:
-            assert f"{need['name']}: {need['required']}; found {need['found']}" in told
+            required = "" if need["required"] == claim["expected"] else f"{need['required']}; "  # the rule stands above
+            assert f"{need['name']}: {required}found {need['found']}" in told
 
 
 def test_json_is_what_the_folder_has(cli: Cli, finished_run: Path) -> None:
@@ -34,6 +35,24 @@ def test_an_older_run_s_claims_are_told_as_far_as_they_go(tmp_path: Path, capsys
     assert claims([str(tmp_path)]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line]
     assert lines == [["a:", "reproduced"], ["statement:", "[s]"], ["rule:", "e"], ["measured:", "m"]]
+
+
+def test_on_a_terminal_no_word_is_broken(
+    finished_run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claims([str(finished_run)])
+    whole = capsys.readouterr().out
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    claims([str(finished_run)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 60 < max(map(len, whole.splitlines()))
+    assert " ".join(lines).split() == whole.split()
+    assert {line[:13].strip() for line in lines if line[:1] == " "} == {
+        "", "statement:", "source:", "rule:", "measured:", "needs:"
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
