@@ -24,7 +24,8 @@ def test_a_refusal_on_a_terminal_breaks_no_word(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sys.stderr", terminal)
     assert refuse(UserError(SENTENCE)) == 2
     lines = terminal.getvalue().splitlines()
-    assert len(lines) > 3 and max(map(len, lines)) <= 30
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 30
     assert " ".join(lines) == f"nc-run: {SENTENCE}"
 
 

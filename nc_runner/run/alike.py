@@ -64,9 +64,10 @@ def refuse_unlike(results: Results) -> None:
     if not left:
         return
     enough = next((key for key in left if not unlike_within(results, [*keys, key])), ",".join(left))
+    verb = "are no axes" if len(left) > 1 else "is no axis"
     told = " and ".join(f"{key} ({', '.join(values_of(results, key))})" for key in left)
     raise UserError(
-        f"plot: the trials differ in {told}, which is no axis of the figures of {config.experiment}; allowed are "
+        f"plot: the trials differ in {told}, which {verb} of the figures of {config.experiment}; allowed are "
         f"by={','.join([*keys, enough])}, for a set of figures at each value, and the folders one by one."
     )
 

@@ -21,12 +21,12 @@ from nc_runner.run.alike import differs, plain
 COLOURS, LINES = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW), ("-", "--", ":")
 MARKERS = "os^vDP"
 MOST_LINES = len(COLOURS) * len(LINES)
-DRAWN = ("interpolated", "measured")
+DRAWN = ("interpolated", "measured", "underfit")
 DECADE = 20.0  # times the least value, from where an axis of positive values is logarithmic
 
 
 def over_key(results: Results, headline: Sequence[str]) -> Drawing:
-    """A panel a metric, over the key ``figures.x``; trials that do not fit are left out and counted.
+    """A panel a metric, over the key ``figures.x``; a point some of whose trials do not fit has a cross.
 
     Of several other keys the one with the fewest values has a row of panels for each.
 
@@ -54,13 +54,16 @@ def over_key(results: Results, headline: Sequence[str]) -> Drawing:
     handles, labels = max((ax.get_legend_handles_labels() for ax in axes.flat), key=lambda pair: len(pair[1]))
     if labels:
         figure.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 0.97), ncols=len(labels))
-    left = len(final) - len(kept)
+    misfits, left = (kept["status"] == "underfit").sum(), len(final) - len(kept)
+    crosses = f" Crosses: {misfits} of {len(kept)} do not fit." if misfits else ""
+    without = f" {left} without a finite loss are left out." if left else ""
     return Drawing(
         figure,
-        f"Trials after training, over {x}: {seeds_phrase(kept)}. {left} of {len(final)} that do not fit are left out.",
+        f"Trials after training, over {x}: {seeds_phrase(kept)}.{crosses}{without}",
         [
             f"A line is one value of {', '.join(others)}." if others else f"Lines: the trials differ in {x} alone.",
-            f"A trial fits with a training accuracy of at least {results.config.train.target_accuracy:g}.",
+            f"A trial fits with a training accuracy of at least {results.config.train.target_accuracy:g}; a point "
+            "has a cross where some of its seeds do not.",
             "Metrics are those of metrics.parquet at the last epoch, at the last layer where there are several.",
         ],
     )
@@ -106,8 +109,10 @@ def draw_lines(ax: Axes, kept: pd.DataFrame, others: list[str], x: str, metric: 
         at = rows[x] if numbers else rows[x].map(plain).map(names.index)
         words = (f"{word_of(key)} {plain(value)}" for key, value in zip(others, values, strict=True))
         plot_over(ax, rows.assign(at=at), "at", metric, label=", ".join(words) or None, **style)
+        misfits = at[rows["status"] == "underfit"].unique()
+        ax.plot(misfits, rows.groupby(at)[metric].mean()[misfits], "x", color=style["color"])
     if kept.empty:
-        say(ax, "no trial fits")
+        say(ax, "no finite loss")
     elif not numbers:
         ax.set_xticks(range(len(names)), names)
     elif min(names) > 0 and max(names) > DECADE * min(names):
