@@ -86,7 +86,7 @@ class RunProgress:
         self.stacks, self.costs, self.console, self.together = stacks, costs, console, together
         self.before = dict.fromkeys(stacks, 0) | dict(before or {})
         self.steps = dict(self.before)
-        self.finished: set[str] = set()
+        self.finished = {name for name, cost in costs.items() if self.steps[name] >= cost.steps}
         self.latest: dict[str, Report] = {}
         self.total = sum(cost.seconds for cost in costs.values())
         self.trained = any(cost.training for cost in costs.values())
@@ -126,7 +126,7 @@ class RunProgress:
             state = f"{epoch} loss {report.loss:.4f}"
         if report.stack not in self.rows:
             self.rows[report.stack] = self.bars.add_task(
-                label(trials), total=self.costs[report.stack].steps, state=state
+                label(trials, names_of_words=self.wide), total=self.costs[report.stack].steps, state=state
             )
         self.bars.update(self.rows[report.stack], completed=report.step, state=state)
         self._refresh()
@@ -184,12 +184,18 @@ class RunProgress:
         return sum(len(self.stacks[name]) for name in stacks)
 
 
-def label(trials: list[Trial]) -> str:
-    """A stack's short name: what its first trial varies, and how many more there are."""
+def label(trials: list[Trial], *, names_of_words: bool = True) -> str:
+    """A stack's short name: what its first trial varies, and how many more there are.
+
+    ``names_of_words=False``: a value that is a word stands without its key.
+    """
     first = trials[0]
     last = [key.rsplit(".", 1)[-1] for key in first.varied]
     short = {key: name if last.count(name) == 1 else key for key, name in zip(first.varied, last, strict=True)}
-    varied = " ".join(f"{short[key]}={value}" for key, value in first.varied.items())
+    varied = " ".join(
+        f"{short[key]}={value}" if names_of_words or not isinstance(value, str) else value
+        for key, value in first.varied.items()
+    )
     return f"{varied} seed={first.seed}".strip() + (f" +{len(trials) - 1}" if len(trials) > 1 else "")
 
 

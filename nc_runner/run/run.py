@@ -182,8 +182,9 @@ def train(plan: Plan, folder: RunFolder, console: Console, requests: Requests, t
                 outcomes[name] = outcome
                 write_tables()
                 if outcome.finished:
+                    if name not in progress.finished:  # before this run was resumed
+                        log.info("stack %s finished", name)
                     progress.finish(name)
-                    log.info("stack %s finished", name)
                     done = sum(len(stacks[other]) for other, o in outcomes.items() if o.finished)
                     tell(trials_done=done)
         write_tables()

@@ -20,6 +20,7 @@ def test_label_tells_keys_of_the_same_last_name_apart(small: Config) -> None:
     grid = {"model.width": [7], "data.teacher_width": [8], "data.name": ["teacher"], "model.name": ["mlp"]}
     (trial,) = make_trials(dataclasses.replace(small, grid=grid))
     assert label([trial, trial]) == "width=7 teacher_width=8 data.name=teacher model.name=mlp seed=0 +1"
+    assert label([trial], names_of_words=False) == "width=7 teacher_width=8 teacher mlp seed=0"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3.2, "3 s"), (89, "89 s"), (600, "10 min"), (7200, "2.0 h")])
@@ -81,6 +82,7 @@ def test_a_terminal_has_bar_trials_loss_elapsed_and_left_in_its_width(small: Con
     with console.capture() as captured:
         console.print(shown.bars.get_renderable())
     overall, row = re.sub(r"\x1b\[[0-9;]*m", "", captured.get()).rstrip("\n").split("\n")
+    assert re.match("affine " if width < 110 else "norm=affine ", row.removeprefix("weight_decay=0.001 "))
     assert max(len(overall), len(row)) <= width
     assert re.search(r"━.* 0/2 trials .*\d s, \d+ s left", overall)
     assert re.search(r"━.* 1/3 .*loss 0\.7000" if width < 110 else r"━.*epoch 1/3  loss 0\.7000  accuracy 0\.8000", row)
@@ -114,7 +116,7 @@ def test_a_resumed_run_counts_what_it_does_itself(small: Config, monkeypatch: py
     costs = {name: Cost(100, 100.0) for name in "ab"}
     stacks = {"a": trials[:1], "b": trials[1:]}
     shown = RunProgress(stacks, costs, Console(file=io.StringIO()), before={"a": 100, "b": 90})
-    shown.finish("a")
+    assert shown.finished == {"a"}
     assert shown.left() == pytest.approx(10)
     now[0] = 20.0
     shown.report(Report("b", 95, 2, 1.0, 0.5))
