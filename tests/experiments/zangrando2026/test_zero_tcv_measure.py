@@ -3,6 +3,7 @@
 import pytest
 import torch
 from scipy.optimize import brentq
+from torch import Tensor
 from torch.nn.functional import relu
 
 from nc_runner.config.check import check as check_config
@@ -10,9 +11,11 @@ from nc_runner.config.keys import replace
 from nc_runner.config.schema import Config
 from nc_runner.data import load
 from nc_runner.errors import UserError
-from nc_runner.experiments.zangrando2026.representation_cost import Network, least_cost
+from nc_runner.experiments.zangrando2026.representation_cost import FITS, Found, Network, least_cost
+from nc_runner.experiments.zangrando2026.zero_tcv import measure as module
 from nc_runner.experiments.zangrando2026.zero_tcv.measure import (
     check,
+    costs,
     described,
     gradient,
     gradients,
@@ -84,6 +87,79 @@ def test_what_cannot_fit_is_not_said_to() -> None:
     assert found.residual > 0.1
 
 
+def test_a_search_counts_where_it_fits_and_variation_is_that_of_the_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts 0 to 3: costs 5, 3, 4, 1, of which the last does not fit. Of the second the variation is 4/1 and 1/10."""
+    y, eye = torch.tensor([0, 0, 1, 1]), torch.eye(2, dtype=torch.float64)
+    ends = iter([(5.0, 0.0), (3.0, FITS), (4.0, 0.0), (1.0, 1.1 * FITS)])
+
+    def search(network: Network, targets: Tensor, start: Tensor) -> Found:
+        if len(targets) == 2:
+            return Found(7.0, 0.0, [])
+        cost, residual = next(ends)
+        of_least = torch.tensor([[3.0, 0], [1.0, 0], [0, 3.0], [0, 3.0]]) if cost == 3.0 else torch.ones(4, 2)
+        return Found(cost, residual, [of_least.double(), torch.tensor([[1.0], [2.0], [2.0], [2.0]]).double()])
+
+    monkeypatch.setattr(module, "least_cost", search)
+    x = torch.randn(4, 6, generator=generator(0, "test"), dtype=torch.float64)
+    found = {name: value.item() for _, name, value in costs(described(config_of()), x, y, eye[y], 4)}
+    collapsed = {f"collapsed_{start:03d}": 7.0 for start in range(4)} | {"least_collapsed": 7.0}
+    assert found.pop("free_variation") == pytest.approx(max((2 / 4) / (28 / 4), (0.5 / 4) / (13 / 4)))
+    assert found == {"free_000": 5.0, "free_001": 3.0, "free_002": 4.0, "least_free": 3.0} | collapsed
+
+
+@pytest.mark.parametrize(("residual", "hidden"), [(True, 0.2), (False, 2.0)])
+def test_random_weights_keep_the_size_of_features(residual: bool, hidden: float) -> None:
+    *between, head = random_weights(Network(residual, relu, 300, 40, 4, 1.0), generator(0, "test"))
+    for weight in between:
+        assert weight.square().mean().item() == pytest.approx(hidden / 300, rel=0.05)
+    assert head.square().mean().item() == pytest.approx(1 / 300, rel=0.05)
+
+
+def test_every_start_and_every_random_network_is_another() -> None:
+    config = config_of(model__activation="linear")
+    x, y = load(config.data)
+    of, targets = described(config), torch.eye(2, dtype=torch.float64)[y]
+    found = {(layer, name): value.item() for layer, name, value in gradients(of, x.double(), y, targets)}
+    assert len({found[2, f"error_{number}_00"] for number in range(5)}) == 5
+    ends = {name: value.item() for _, name, value in costs(of, x.double(), y, targets, 2)}
+    assert ends["free_000"] != ends["free_001"]
+
+
+def test_a_layer_s_variation_falls_with_the_square_of_the_deviations_down_to_a_millionth() -> None:
+    config = config_of(model__activation="linear")
+    x, y = load(config.data)
+    targets = torch.eye(2, dtype=torch.float64)[y]
+    found = {(layer, name): value.item() for layer, name, value in gradients(described(config), x.double(), y, targets)}
+    assert {layer for layer, _ in found} == {2, 3, 4}
+    for layer in (2, 3, 4):
+        falls = found[layer, "variation_0_12"] / found[layer, "variation_0_00"]
+        assert falls == pytest.approx(1e-6)
+        assert found[layer, "error_0_12"] / found[layer, "error_0_00"] == pytest.approx(1e-6, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["mlp", "residual_mlp"])
+def test_the_first_layer_of_a_residual_network_has_no_activation(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def spy(network: Network, weights: list[Tensor], z: Tensor, targets: Tensor) -> Tensor:
+        if len(weights) == 3:  # W_2 to W_4
+            seen.append(z)
+        return gradient(network, weights, z, targets)
+
+    monkeypatch.setattr(module, "gradient", spy)
+    config = config_of(model__name=name, model__activation="relu")
+    x, y = load(config.data)
+    list(gradients(described(config), x.double(), y, torch.eye(2, dtype=torch.float64)[y]))
+    assert all((z >= 0).all() for z in seen) == (name == "mlp")
+
+
+def test_rank_counts_what_is_a_thousandth_of_the_largest() -> None:
+    x = torch.diag(torch.tensor([1.0, 1e-3, 1e-9, 0.0]))
+    config = config_of(data__dim=4, train__epochs=0)
+    of = {name: value for _, name, value in measure(None, x, torch.tensor([0, 0, 1, 1]), config)}
+    assert of["input_rank"] == 2
+
+
 def test_the_gradient_of_class_means_is_the_whole_one_but_for_the_covariance() -> None:
     """Of a linear head the loss is quadratic: the difference is the mean of (W d)(d)^T, d the deviation of z."""
     config = config_of(model__activation="linear")
@@ -115,5 +191,6 @@ def test_the_gradient_of_class_means_is_the_whole_one_but_for_the_covariance() -
 def test_networks_without_such_a_cost_are_refused(changes: dict[str, object], message: str) -> None:
     check_config(config_of())
     check(config_of())
+    check(config_of(model__width=2))
     with pytest.raises(UserError, match=message):
         check(config_of(**changes))
