@@ -203,7 +203,8 @@ def test_shares_tell_what_holds_from_what_does_not(monkeypatch: pytest.MonkeyPat
 
 
 def test_paths_and_returns_are_drawn() -> None:
-    drawing = figures(results(bad=2))["benign_landscape"]
+    table = changed(results(bad=2, large_rank=0.0), "relative_rank_distance", 4e-8, "collapsed-0.1-7")
+    drawing = figures(table)["benign_landscape"]
     objective, variation, returns = drawing.figure.axes
     np.testing.assert_allclose(objective.lines[0].get_ydata(), np.linspace(2, 1, 20))
     np.testing.assert_allclose(variation.lines[0].get_ydata()[-1], (18 * 1e-3 + 2 * 0.1) / 20)
@@ -211,7 +212,13 @@ def test_paths_and_returns_are_drawn() -> None:
         "TCV / mean ‖z‖², at first", "TCV / mean ‖z‖², at the end",
         "distance from rank K, at first", "distance from rank K, at the end",
     ]  # fmt: skip
-    np.testing.assert_allclose(returns.lines[3].get_xydata(), [[0.1, 1e-8], [1.0, 1e-8]])
+    (band,) = variation.collections
+    low, high = (limit(band.get_paths()[0].vertices[:, 1]) for limit in (np.min, np.max))
+    np.testing.assert_allclose([low, high], [1e-3, 0.1])
+    np.testing.assert_allclose(returns.lines[2].get_xydata(), [[0.1, 1e-2], [1.0, 1e-2]])
+    np.testing.assert_allclose(returns.lines[3].get_xydata(), [[0.1, (19 * 1e-8 + 4e-8) / 20], [1.0, 1e-12]])
+    bars = returns.collections[3].get_segments()
+    np.testing.assert_allclose(bars, [[[0.1, 1e-8], [0.1, 4e-8]], [[1.0, 1e-12], [1.0, 1e-12]]])
     firsts = [line for line in returns.lines if line.get_markerfacecolor() == "white"]
     assert firsts == [returns.lines[0], returns.lines[2]]
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES

@@ -192,19 +192,31 @@ def test_costs_and_exponents_are_told_from_those_that_fail(monkeypatch: pytest.M
 
 
 def test_costs_over_the_predicted_one_and_errors_are_drawn() -> None:
-    drawing = figures(results(level={"relu": 0.9}))["zero_tcv"]
+    """Of the errors one of a linear network is twice the others', one is none; one of a ReLU network ten times."""
+    table = results(level={"relu": 0.9})
+    metrics = table.metrics
+    for trial, metric, value in (
+        ("mlp-linear", "error_0_03", 6e-3), ("mlp-linear", "error_1_00", 0.0), ("mlp-relu", "error_0_03", 3e-2)
+    ):  # fmt: skip
+        rows = (metrics["trial"] == trial) & (metrics["metric"] == metric) & (metrics["layer"] == 2)
+        metrics = metrics.assign(value=metrics["value"].mask(rows, value))
+    drawing = figures(dataclasses.replace(table, metrics=metrics))["zero_tcv"]
     left, right = drawing.figure.axes
-    marks = [sorted(line.get_ydata()) for line in left.lines if len(line.get_ydata()) == 20]
+    marks = [list(line.get_ydata()) for line in left.lines if len(line.get_ydata()) == 20]
     expected = [[level] * 3 + [1.5 * level] * 17 for level in (1.0, 0.9) * 4]
     np.testing.assert_allclose(marks, expected)
+    assert [list(line.get_ydata()) for line in left.lines if len(line.get_ydata()) != 20] == [[1, 1]]
     assert [line.get_label() for line in right.lines] == ["linear", "ReLU", "∝ TCV"]
-    np.testing.assert_allclose(right.lines[2].get_ydata(), 3 * right.lines[2].get_xdata())
+    for line, others in zip(right.lines, ([6.0] + [3.0] * 82, [30.0] + [3.0] * 83, [6.0, 6.0]), strict=True):
+        slopes = np.asarray(line.get_ydata()) / np.asarray(line.get_xdata())
+        np.testing.assert_allclose(sorted(slopes, reverse=True), others)
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
 
 
-def test_nothing_measured_decides_nothing_and_is_said() -> None:
-    table = results(status="diverged")
+@pytest.mark.parametrize("status", ["diverged", "unfinished"])
+def test_nothing_measured_decides_nothing_and_is_said(status: str) -> None:
+    table = results(status=status)
     assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
     drawing = figures(table)["zero_tcv"]
     assert [ax.texts[0].get_text() for ax in drawing.figure.axes] == ["no search that fits", "not measured"]
