@@ -5,7 +5,7 @@ import torch
 from experiments.jacot2025.test_measures import network_and_data, small
 from torch.nn.functional import one_hot
 
-from nc_runner.experiments.jacot2025.curvature import measured
+from nc_runner.experiments.jacot2025.curvature import largest_eigenvalue, measured
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
@@ -41,3 +41,8 @@ def test_a_trial_that_diverged_has_none() -> None:
     network.flat[0, 0] = torch.inf
     for _, _, value in measured(network, x, y, 3):
         assert value.isnan().tolist() == [True, False]
+
+
+def test_of_many_eigenvalues_it_is_the_largest_and_not_that_of_largest_size() -> None:
+    values = torch.linspace(-3, 1, 2000, dtype=torch.float64)
+    assert largest_eigenvalue(lambda u: values * u, values) == pytest.approx(1, rel=1e-4)

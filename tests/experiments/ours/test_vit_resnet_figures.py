@@ -54,6 +54,8 @@ def test_a_line_is_the_mean_over_seeds_of_its_network_and_weight_decay(
     nothing = 0.5 / config().data.samples
     np.testing.assert_allclose(at[:, 0], [0.5, 0.1, 0.005, nothing, nothing])
     np.testing.assert_allclose(at[:, 1], mean_of(of, network, decay, NC1))
+    from_left, to_right = along.get_xlim()
+    assert from_left > 1 > nothing > to_right
     (marks,) = [np.array(line.get_xydata()) for line in end.lines if line.get_color() == colour]
     last = of.final()
     expected = last[last["id"].str.startswith(f"{network}-{decay:g}-")][NC1]
@@ -68,6 +70,24 @@ def test_the_end_shows_those_that_fit_alone() -> None:
     assert [len(line.get_xdata()) for line in end.lines] == [5, 6]
     nothing = figures(changed(of, status="underfit"))["equal_accuracy"].figure.axes[1]
     assert [text.get_text() for text in nothing.texts] == ["no training fits\nall samples"]
+
+
+def test_a_training_that_diverged_is_not_drawn_and_one_that_does_not_fit_is() -> None:
+    of = results()
+    of.trials["status"] = of.trials["id"].map(
+        lambda name: "diverged" if name == "resnet20-0-1" else "underfit" if name == "resnet20-0-2" else "interpolated"
+    )
+    drawn = line(figures(of)["collapse"].figure.axes[0], BLUE, "--")
+    left = dataclasses.replace(of, metrics=of.metrics[of.metrics["trial"] != "resnet20-0-1"])
+    np.testing.assert_allclose(drawn[:, 1], mean_of(left, "resnet20", 0.0, NC1))
+
+
+def test_of_one_weight_decay_the_line_is_that_of_the_config() -> None:
+    of = results()
+    one = of.only(of.trials["train.weight_decay"] > 0)
+    one = dataclasses.replace(one, trials=one.trials.drop(columns="train.weight_decay"))
+    one.config.train.weight_decay = 5e-4
+    assert {line.get_linestyle() for line in figures(one)["collapse"].figure.axes[0].lines} == {"-"}
 
 
 def test_captions_are_short_and_notes_tell_sizes_training_and_decay_times() -> None:

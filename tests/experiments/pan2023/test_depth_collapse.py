@@ -14,6 +14,7 @@ from nc_runner.experiments.pan2023.depth_collapse import claims as module
 from nc_runner.experiments.pan2023.depth_collapse.claims import claims
 from nc_runner.experiments.pan2023.depth_collapse.figures import figures
 from nc_runner.experiments.pan2023.fits import fitting
+from nc_runner.figures import GREY
 from nc_runner.figures.drawing import Drawing
 
 DEEPER, CONTROL = "deeper_collapses_more", "weight_decay_is_needed"
@@ -165,6 +166,10 @@ def test_lines_are_the_measures_over_depth(draw: Draw) -> None:
         np.testing.assert_allclose(line.get_ydata(), values)
     without = next(line for line in axes[0].get_lines() if line.get_label() == "no weight decay")
     np.testing.assert_allclose(without.get_ydata(), np.full(5, 0.5))
+    assert (without.get_color(), without.get_linestyle()) == (GREY, ":")
+    simplex = next(line for line in axes[0].get_lines() if line.get_label() == "simplex ETF: C/(C−1) = 1.33")
+    np.testing.assert_allclose(simplex.get_ydata(), 4 / 3)
+    assert [ax.get_yscale() for ax in axes] == ["linear", "log", "linear", "linear"]
 
 
 def test_axes_without_a_trial_that_fits_say_so(draw: Draw) -> None:
