@@ -118,6 +118,11 @@ def test_a_result_in_git_is_small_and_has_its_row_and_its_figures(path: Path) ->
         assert (ROOT / "docs" / "figures" / figure["file"]).stat().st_size < 300_000
 
 
+def test_every_figure_in_git_is_of_a_result() -> None:
+    shown = {figure["file"] for path in RESULTS for figure in json.loads(path.read_text())["figures"]}
+    assert shown == {path.name for path in (ROOT / "docs" / "figures").iterdir()}
+
+
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_time_that_nc_run_list_gives_is_that_of_the_result(path: Path) -> None:
     content = json.loads(path.read_text())
