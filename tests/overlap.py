@@ -1,4 +1,4 @@
-"""What is wrong with the words in a figure: two on top of each other, one cut off, one too small to read."""
+"""What is wrong with the words in a figure: two on top of each other, one cut off or too small, an axis without one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,23 @@ def faults(figure: Figure, *, whole: bool) -> list[str]:
         shared = Bbox.intersection(a, b)
         if shared is not None and min(shared.width, shared.height) > SLACK * point:
             said.append(f"{one.get_text()!r} and {other.get_text()!r} overlap")
-    return said
+    return [*said, *(f"{ax.get_title()!r} has ticks without a value" for ax in figure.axes if without_value(ax))]
+
+
+def without_value(ax: Axes) -> bool:
+    """Whether an axis of these has ticks, and no label beside any, here or where another panel shares it."""
+    if not (ax.get_visible() and ax.axison):
+        return False
+    return any(
+        any(tick.tick1line.get_visible() for tick in axis_of(ax)._update_ticks())  # type: ignore[attr-defined]
+        and not any(
+            label.get_text() for other in shared.get_siblings(ax) if other.axison for label in of_axis(axis_of(other))
+            if label is not axis_of(other).label and label.get_visible()
+        )
+        for axis_of, shared in (
+            (lambda of: of.xaxis, ax.get_shared_x_axes()), (lambda of: of.yaxis, ax.get_shared_y_axes())
+        )
+    )  # fmt: skip
 
 
 def too_small(text: Text) -> bool:

@@ -190,7 +190,8 @@ def share_labels(grid: Grid, places: list[tuple[int, list[Axes]]]) -> None:
         for column, ax in enumerate(row):
             first = grid.rows[source][0]
             if ax.get_shared_y_axes().joined(ax, first) and ax.axison:
-                ax.tick_params(axis="y", labelleft=column == 0 and not ax.images)
+                labelled = first.yaxis.get_tick_params().get("labelleft", True)
+                ax.tick_params(axis="y", labelleft=column == 0 and labelled)
                 if column == 0 and not ax.get_ylabel():
                     ax.set_ylabel(first.get_ylabel())
             lowest = grid.rows[-1][min(grid.rows[source].index(ax), len(grid.rows[-1]) - 1)]

@@ -150,6 +150,30 @@ def test_the_checker_sees_words_on_each_other_cut_off_and_small() -> None:
         assert fault in said
 
 
+def test_the_checker_sees_an_axis_whose_ticks_have_no_value() -> None:
+    figure, (left, right) = plt.subplots(1, 2, sharey=True)
+    assert faults(figure, whole=False) == []
+    left.tick_params(axis="y", labelleft=False)
+    left.set(title="left", ylabel="y")
+    assert faults(figure, whole=False) == ["'left' has ticks without a value", "'' has ticks without a value"]
+    left.set_yticks([])
+    assert faults(figure, whole=False) == []
+    right.tick_params(axis="x", labelbottom=False)
+    assert faults(figure, whole=False) == ["'' has ticks without a value"]
+
+
+def test_a_row_of_images_keeps_its_values() -> None:
+    figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True)
+    for ax in axes:
+        ax.imshow(np.eye(4))
+        ax.set_yticks(range(4), [*"abcd"])
+    fit(figure, 6.75)
+    assert [[label.get_text() for label in ax.get_yticklabels() if label.get_visible()] for ax in axes] == [
+        [*"abcd"], [], []
+    ]  # fmt: skip
+    assert faults(figure, whole=True) == []
+
+
 @pytest.mark.parametrize("size", [7.0, 7.5, 8.0, 9.0, 10.0, 11.0])
 def test_what_is_saved_has_an_empty_edge(size: float, tmp_path: Path) -> None:
     """Letters are wider at the resolution of a file than at a screen's: the file itself is looked at."""
