@@ -27,6 +27,28 @@ def test_heat_maps_show_the_distance_of_every_hidden_layer() -> None:
     plt.close(drawing.figure)
 
 
+def test_networks_that_do_not_fit_are_in_no_figure() -> None:
+    """None does at the largest weight decay and the least noise, one of the seeds at the next noise."""
+    table = results()
+    trials = table.trials
+    least = (trials["train.weight_decay"] == DECAYS[-1]) & (trials["data.sigma"] == SIGMAS[0])
+    one = (trials["train.weight_decay"] == DECAYS[-1]) & (trials["data.sigma"] == SIGMAS[1]) & (trials["seed"] == 0)
+    gone = set(trials["id"][least | one])
+    assert len(gone) == len(SEEDS) + 1
+    metrics = table.metrics.assign(value=table.metrics["value"].mask(table.metrics["trial"].isin(gone), 1.0))
+    status = trials["status"].mask(trials["id"].isin(gone), "underfit")
+    drawings = figures(dataclasses.replace(table, metrics=metrics, trials=trials.assign(status=status)))
+    expected = np.array([[1e-7 * decay**-2 * sigma**2 for decay in DECAYS] for sigma in SIGMAS])
+    expected[0, -1] = np.nan
+    for panel in drawings["figure_1"].figure.axes[:2]:
+        np.testing.assert_allclose(panel.images[0].get_array().filled(np.nan), expected)
+        assert panel.texts[2].get_text() == "–"
+    lines = drawings["bound"].figure.axes[0].lines
+    (line,) = [line for line in lines if line.get_label() == "λ = 0.5, ρ = 1.00"]
+    assert len(line.get_xdata()) == 2 * (len(SIGMAS) * len(SEEDS) - len(gone))
+    plt.close("all")
+
+
 def test_distances_below_the_floor_are_written_as_that() -> None:
     drawing = figures(results(floor=True))["figure_1"]
     assert {text.get_text() for text in drawing.figure.axes[0].texts} == {"≤−10"}
@@ -73,10 +95,10 @@ def test_nothing_finished_decides_no_direction_and_is_said() -> None:
     table = results(status="diverged")
     assert set(verdicts(EXPERIMENT, table).values()) == {UNDECIDED}
     drawing = figures(table)["figure_1"]
-    assert [ax.texts[0].get_text()[:19] for ax in drawing.figure.axes] == ["no finished network"] * 2
+    assert [ax.texts[0].get_text()[:15] for ax in drawing.figure.axes] == ["no network fits"] * 2
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
     drawing = figures(dataclasses.replace(table, metrics=table.metrics.assign(value=np.nan)))["bound"]
-    assert drawing.figure.axes[0].texts[0].get_text() == "no finished network"
+    assert drawing.figure.axes[0].texts[0].get_text() == "no network fits"
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)

@@ -22,25 +22,28 @@ from nc_runner.experiments.zangrando2026.rank_tcv.claims import (
     by_weight_decay,
 )
 from nc_runner.experiments.zangrando2026.words import DISTANCE as DISTANCE_DEFINED
-from nc_runner.experiments.zangrando2026.words import DIVERGED, NOTHING, TCV, power, setting
+from nc_runner.experiments.zangrando2026.words import TCV, power, setting
 from nc_runner.figures import GREY, ORANGE
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import seeds_phrase
 
 LEAST_X = 0.3  # where smaller values of sqrt(TCV) / lambda are drawn, 0 among them
 LEAST_Y = 1e-8  # where smaller distances are drawn
+NONE_FITS = "no network fits"
+UNFIT = "Left out: networks that do not fit their training set, or have not finished."
 OUTPUT_LEFT_OUT = "Left out: the output layer, whose weight has K rows and so at most rank K."
 
 
 def figures(results: Results) -> dict[str, Drawing]:
-    """The paper's heat maps, a panel a layer, and the bound over every measurement."""
+    """The paper's heat maps, a panel a layer, and the bound over every measurement, of the networks that fit."""
     return {"figure_1": heat_maps(results), "bound": bound_figure(results)}
 
 
 def heat_maps(results: Results) -> Drawing:
-    """Relative distance from rank K over weight decay and noise, a panel a layer whose rank can exceed K."""
+    """Relative distance from rank K over noise and weight decay, a panel a layer whose rank can exceed K."""
     table = results.final_by_layer(DISTANCE)
-    table = table[(table["status"] != "diverged") & (table["layer"] < results.config.model.depth)]
+    table = table[(table["status"] == "interpolated") & (table["layer"] < results.config.model.depth)]
+    noises, decays = (sorted(results.trials[key].unique()) for key in (SIGMA, DECAY))
     layers = sorted(table["layer"].unique()) or [*range(1, results.config.model.depth)] or [1]
     low = max(FLOOR, float(table[DISTANCE].clip(lower=FLOOR).min())) if table[DISTANCE].notna().any() else FLOOR
     high = max(float(table[DISTANCE].max()), 10 * low) if table[DISTANCE].notna().any() else 1.0
@@ -50,9 +53,11 @@ def heat_maps(results: Results) -> Drawing:
         ax.set(title=f"layer {layer}", xlabel="weight decay λ")
         ax.grid(visible=False)
         if table.empty or table[DISTANCE].isna().all():
-            say(ax, f"{NOTHING} with a weight\nwhose rank can exceed K")
+            say(ax, f"{NONE_FITS} and has a weight\nwhose rank can exceed K")
             continue
         grid = table[table["layer"] == layer].pivot_table(index=SIGMA, columns=DECAY, values=DISTANCE)
+        grid = grid.reindex(index=noises, columns=decays)
+        ax.set_facecolor("0.9")
         image = ax.imshow(grid.clip(lower=low), norm=scale, cmap="viridis", origin="lower", aspect="auto")
         write_numbers(ax, grid, low, high)
     axes[0, 0].set_ylabel("noise σ")
@@ -67,8 +72,8 @@ def heat_maps(results: Results) -> Drawing:
         [
             DISTANCE_DEFINED,
             f"≤ in a cell: at most {power(FLOOR)}, which counts as 0 (our choice).",
+            f"{UNFIT} – in a cell: none fits there.",
             OUTPUT_LEFT_OUT,
-            DIVERGED,
             *setting(results),
         ],
     )
@@ -79,7 +84,7 @@ def write_numbers(ax: Axes, grid: pd.DataFrame, low: float, high: float) -> None
     for row, values in enumerate(grid.to_numpy()):
         for column, value in enumerate(values):
             dark = np.log(max(value, low) / low) < 0.55 * np.log(high / low)
-            text = f"≤{np.log10(FLOOR):.0f}" if value <= FLOOR else f"{np.log10(value):.1f}"
+            text = "–" if np.isnan(value) else f"≤{np.log10(FLOOR):.0f}" if value <= FLOOR else f"{np.log10(value):.1f}"
             style: dict[str, Any] = {"fontsize": "small", "color": "white" if dark else "black"}
             ax.text(column, row, text.replace("-", "−"), ha="center", va="center", gid="number", **style)
     ax.set_xticks(range(grid.shape[1]), [f"{value:g}" for value in grid.columns])
@@ -89,15 +94,16 @@ def write_numbers(ax: Axes, grid: pd.DataFrame, low: float, high: float) -> None
 def bound_figure(results: Results) -> Drawing:
     """Distance and bound of every layer, trial and epoch against cluster variation over weight decay."""
     table = bounds(results)
-    table = table[table["layer"] < results.config.model.depth]
+    table = table[(table["status"] == "interpolated") & (table["layer"] < results.config.model.depth)]
     x = (np.sqrt(table["input_cluster_variation"]) / table[DECAY]).clip(lower=LEAST_X)
     figure, ax = plt.subplots(figsize=(6.4, 4.0))
     ax.set(xlabel="√TCV of the layer's inputs / λ", ylabel="distance from rank K  ‖W − $W_K$‖")
     if table.empty:
-        say(ax, NOTHING)
+        say(ax, NONE_FITS)
     else:
         draw_pairs(ax, table, x)
-        draw_ends(ax, table, x, by_weight_decay(results).groupby(DECAY)["spearman"].mean())
+        fits = results.only(results.trials["status"] == "interpolated")
+        draw_ends(ax, table, x, by_weight_decay(fits).groupby(DECAY)["spearman"].mean())
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return Drawing(
         figure,
@@ -115,6 +121,7 @@ def bound_figure(results: Results) -> Drawing:
             f"Values of √TCV / λ below {LEAST_X:g}, 0 among them, are drawn there; so are distances below "
             f"{power(LEAST_Y)}.",
             OUTPUT_LEFT_OUT,
+            UNFIT,
             "Left out: layers without weight decay, whose bound is infinite, and measurements that are not finite.",
             *setting(results),
         ],
