@@ -1,6 +1,7 @@
 """Figure 2, descent beside the flow and the theorems' panels, as they are drawn."""
 
 import dataclasses
+import math
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +11,7 @@ from experiments.ji2022.ulpm_flow_tables import results
 
 from nc_runner.experiments.ji2022 import panels
 from nc_runner.experiments.ji2022.laws import REACH, by_time
-from nc_runner.experiments.ji2022.ulpm_flow.figures import FIRST_REACHABLE, figures
+from nc_runner.experiments.ji2022.ulpm_flow.figures import FIRST_REACHABLE, figures, slope_band
 from nc_runner.figures.drawing import CAPTION_LINES
 from nc_runner.figures.fit import fit
 
@@ -39,6 +40,71 @@ def test_figure_2_is_the_measures_and_their_slopes_against_log_t() -> None:
     guides = [line for line in axes[1].lines if line.get_label().startswith("_")]
     powers = [np.diff(np.log(line.get_ydata())) / np.diff(np.log(line.get_xdata())) for line in guides]
     np.testing.assert_allclose(powers, [[-1], [-0.5]])
+    for ax in axes:
+        assert ax.get_xlim() == pytest.approx((1, flow["log_t"].max()))
+        shade = next(patch for patch in ax.patches if patch.get_facecolor()[0] == 0.93)
+        assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((1, math.log(1e5)))
+    assert [ax.get_ylim()[0] for ax in axes[4:]] == [-1.6, -3.4, -1.6, -1.6]
+    plt.close("all")
+
+
+def test_a_panel_has_the_measures_that_its_curves_are_named_after() -> None:
+    assert [[(metric, label) for metric, label, *_ in curves] for _, _, curves in panels.PANELS] == [
+        [
+            ("norm_variation_class_means", "class means, centred"),
+            ("norm_variation_weights", "classifiers"),
+            ("norm_variation_centred_weights", "classifiers, centred"),
+            ("norm_variation_weights_predicted", "classifiers, predicted"),
+        ],
+        [
+            ("within_between_trace_ratio", "tr $S_W$ / tr $S_B$"),
+            ("within_between_pinv_trace", "tr($S_W S_B^+$) / K"),
+            ("within_class_variation", "mean distance"),
+        ],
+        [
+            ("etf_cosine_deviation_class_means", "class means, centred"),
+            ("etf_cosine_deviation_weights", "classifiers"),
+            ("etf_cosine_deviation_centred_weights", "classifiers, centred"),
+        ],
+        [("self_duality_distance", "class means to classifiers")],
+    ]
+
+
+def test_guides_lie_under_and_over_the_curves_but_for_the_steepest() -> None:
+    """Two decades before the end: the trace ratio 0.1 / log t, the distance 0.1 / sqrt(log t), and tr(S_W S_B^+) / K
+    far below both."""
+    of = results(within_between_pinv_trace=-3.0)
+    axes = figures(of)["figure_2"].figure.axes
+    under, over = [line for line in axes[1].lines if line.get_label().startswith("_")]
+    start = by_time(of)["log_t"].max() / 100
+    assert under.get_ydata()[0] == pytest.approx(0.2 * 0.1 / start, rel=0.15)
+    assert over.get_ydata()[0] == pytest.approx(5 * 0.1 / start**0.5, rel=0.15)
+    plt.close("all")
+
+
+def test_local_slopes_of_several_flows_are_their_mean_and_band() -> None:
+    log_t = np.geomspace(1, 100, 20)
+    table = pd.concat(
+        pd.DataFrame({"trial": f"{power}", "log_t": log_t, "m": log_t**power}) for power in (-1.0, -0.25, -0.1)
+    )
+    _, ax = plt.subplots()
+    slope_band(ax, table.reset_index(drop=True), "m", "black", "-")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), -0.45)
+    bounds = ax.collections[0].get_paths()[0].get_extents()
+    assert (bounds.y0, bounds.y1) == pytest.approx((-1.0, -0.1))
+    plt.close("all")
+
+
+def test_descent_is_drawn_beside_the_flow_from_the_same_start() -> None:
+    """Of seed 0, whose flow from a start of another scale is another."""
+    of = results(seeds=2)
+    other = of.trials[of.trials["id"] == "flow"].assign(id="other", **{"model.start_scale": 0.1})
+    rows = of.metrics[of.metrics["trial"] == "flow"].assign(trial="other")
+    rows["value"] = rows["value"].where(rows["metric"] == "log1p_time", 9.0)
+    both = dataclasses.replace(of, trials=pd.concat([of.trials, other]), metrics=pd.concat([of.metrics, rows]))
+    line, circles = figures(both)["figure_2_reachable"].figure.axes[3].lines
+    assert max(line.get_ydata()) < 9
+    assert len(circles.get_xdata()) == len(set(circles.get_xdata()))
     plt.close("all")
 
 
