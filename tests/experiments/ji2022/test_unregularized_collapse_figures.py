@@ -50,6 +50,7 @@ def test_all_cells_of_the_paper_are_named_and_those_without_images_say_so() -> N
         assert [[text.get_text() for text in ax.texts] for ax in axes[3]] == [["no images"]] * 4
         assert not any(ax.texts for ax in axes[:3].flat)
         assert all(len(ax.lines) for ax in axes[2])
+        assert all(ax.get_xlim() == pytest.approx(np.log([2, 300])) for ax in axes.flat)
         assert all(ax.get_legend() for ax in axes[3])
         assert drawing.caption.endswith("FashionMNIST: the images are not there.")
         assert "KMNIST test: trained on the images of its test split." in drawing.notes

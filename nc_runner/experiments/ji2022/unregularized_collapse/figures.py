@@ -55,6 +55,7 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
     absent = absent_sets(results)
     sets = [*table["set"].unique(), *absent]
     table = table[table["epoch"] >= EPOCHS[0]]
+    end = max([EPOCHS[1], *table["epoch"]])  # of all rows: they share the axis
     height = 2.1 * len(sets) + 0.8
     figure, axes = plt.subplots(
         len(sets), 4, figsize=(12.5, height), sharex=True, squeeze=False,
@@ -64,7 +65,7 @@ def panels_figure(results: Results, table: pd.DataFrame, model: str) -> Drawing:
     for row, data in zip(axes, sets, strict=True):
         rows = table[table["set"] == data]
         for ax, (_, ylabel, curves) in zip(row, PANELS, strict=True):
-            epoch_axis(ax, rows)
+            epoch_axis(ax, rows, end)
             for metric, label, colour, line in curves:
                 band(ax, rows, metric, colour, line, label, clock="log_epoch")
             say_if_empty(ax, "no images" if data in absent else f"no probe from epoch {EPOCHS[0]} on")
@@ -146,9 +147,8 @@ def settings(results: Results) -> list[str]:
     ]
 
 
-def epoch_axis(ax: Axes, rows: pd.DataFrame) -> None:
-    """log log epoch: log epoch on a log scale, with epochs as labels, and the terminal phase shaded."""
-    end = max([EPOCHS[1], *rows["epoch"]])
+def epoch_axis(ax: Axes, rows: pd.DataFrame, end: int) -> None:
+    """log log epoch to ``end``: log epoch on a log scale, with epochs as labels, and the terminal phase shaded."""
     ax.set(xscale="log", xlim=(np.log(EPOCHS[0]), np.log(end)))
     shown = [epoch for epoch in EPOCHS if APART * np.log(epoch) < np.log(end)] + [end]
     ax.xaxis.set_major_locator(FixedLocator(np.log(shown).tolist()))
