@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -37,7 +38,19 @@ def faults(figure: Figure, *, whole: bool) -> list[str]:
         shared = Bbox.intersection(a, b)
         if shared is not None and min(shared.width, shared.height) > SLACK * point:
             said.append(f"{one.get_text()!r} and {other.get_text()!r} overlap")
-    return [*said, *(f"{ax.get_title()!r} has ticks without a value" for ax in figure.axes if without_value(ax))]
+    said += [f"{ax.get_title()!r} has ticks without a value" for ax in figure.axes if without_value(ax)]
+    return [*said, *(f"{ax.get_title()!r} ends before half of a line" for ax in figure.axes if ends_early(ax))]
+
+
+def ends_early(ax: Axes) -> bool:
+    """Whether most of the points of a line lie to the left or right of what these axes show."""
+    low, high = sorted(ax.get_xlim())
+    for line in ax.lines:
+        x = np.asarray(line.get_xdata(), dtype=float)
+        curve = line.get_transform() == ax.transData and len(x) > 2
+        if curve and 2 * np.mean((x < low) | (x > high)) > 1:
+            return True
+    return False
 
 
 def without_value(ax: Axes) -> bool:

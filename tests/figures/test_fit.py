@@ -162,6 +162,15 @@ def test_the_checker_sees_an_axis_whose_ticks_have_no_value() -> None:
     assert faults(figure, whole=False) == ["'' has ticks without a value"]
 
 
+def test_the_checker_sees_axes_that_end_before_a_line() -> None:
+    figure, ax = plt.subplots()
+    ax.plot([1, 2, 3, 4], [1, 2, 3, 4])
+    ax.set_xlim(0.5, 2.5)
+    assert faults(figure, whole=False) == []
+    ax.set_xlim(0.5, 1.5)
+    assert faults(figure, whole=False) == ["'' ends before half of a line"]
+
+
 def test_a_row_of_images_keeps_its_values() -> None:
     figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharey=True)
     for ax in axes:
