@@ -43,11 +43,11 @@ def faults(figure: Figure, *, whole: bool) -> list[str]:
 
 
 def ends_early(ax: Axes) -> bool:
-    """Whether most of the points of a line lie to the left or right of what these axes show."""
+    """Whether most of the points of a curve lie to the left or right of what these axes show."""
     low, high = sorted(ax.get_xlim())
     for line in ax.lines:
         x = np.asarray(line.get_xdata(), dtype=float)
-        curve = line.get_transform() == ax.transData and len(x) > 2
+        curve = line.get_transform() == ax.transData and line.get_linestyle() != "None" and len(x) > 2
         if curve and 2 * np.mean((x < low) | (x > high)) > 1:
             return True
     return False

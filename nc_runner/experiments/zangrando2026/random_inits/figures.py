@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.zangrando2026.random_inits.claims import curves
@@ -45,8 +45,6 @@ def figures(results: Results) -> dict[str, Drawing]:
         if ax is axes[2]:  # less than two decades: labels between them too
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_major_formatter(FormatStrFormatter("%g"))
-        if ax is not axes[3]:
-            ax.yaxis.set_minor_formatter(NullFormatter())
     if axes[3].lines:
         axes[3].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     drawing = Drawing(
