@@ -26,8 +26,8 @@ TCV = (
 
 
 def setting(results: Results) -> list[str]:
-    """The networks, the data, the training and its objective, a note each."""
-    return [networks(results), data(results), training(results), objective(results)]
+    """The networks, the data, the training, its objective and how many fit, a note each."""
+    return [networks(results), data(results), training(results), objective(results), fit(results)]
 
 
 def networks(results: Results) -> str:
@@ -81,6 +81,13 @@ def objective(results: Results) -> str:
         return f"Objective: {loss} + (λ/2) Σₗ ‖Wₗ‖²; labels are one-hot, norms Frobenius."
     penalty = "(λ/2) [δ ‖W₁‖² + Σ_{l≥2} ‖Wₗ‖²]"
     return f"Objective: {loss} + {penalty}; labels are one-hot, norms Frobenius. δ λ is the first layer's weight decay."
+
+
+def fit(results: Results) -> str:
+    """How many networks fit their training set; others are drawn too, where nothing else is said."""
+    count = (results.trials["status"] == "interpolated").sum()
+    target = results.config.train.target_accuracy
+    return f"Of {len(results.trials)} networks {count} fit: training accuracy {target:g} or more."
 
 
 def values(results: Results, key: str) -> str:

@@ -18,14 +18,14 @@ FULL_BATCH = TrainConfig(
 
 
 def of(config: Config, **columns: list[object]) -> list[str]:
-    """The setting of a run of two trials, with these columns varied."""
-    trials = pd.DataFrame({"id": ["a", "b"], **{name.replace("__", "."): column for name, column in columns.items()}})
+    """The setting of a run of two trials, of which one fits, with these columns varied."""
+    trials = pd.DataFrame({"id": ["a", "b"], "status": ["interpolated", "underfit"], **{name.replace("__", "."): column for name, column in columns.items()}})
     return setting(Results(config, trials, pd.DataFrame()))
 
 
 def test_the_setting_of_a_run_with_its_varied_keys() -> None:
     model = ModelConfig(depth=4, width=64, norm=Norm.none, bias=False)
-    networks, data, training, objective = of(
+    networks, data, training, objective, fit = of(
         Config(data=MIXTURE, model=model, train=FULL_BATCH), train__weight_decay=[1e-3, 1.5e-2], data__sigma=[0.0, 0.5]
     )
     assert networks == (
@@ -35,6 +35,7 @@ def test_the_setting_of_a_run_with_its_varied_keys() -> None:
         "Data: N = 200 samples of K = 10 classes: the mean of the class plus Gaussian noise of σ = 0, 0.5 in each of "
         "32 dimensions; orthonormal means."
     )
+    assert fit == "Of 2 networks 1 fit: training accuracy 0.999 or more."
     assert training.startswith(
         "Training: full-batch descent with momentum 0.9, step size 0.1, 20,000 epochs, weight decay λ = 0.001, 0.015, "
         "in float32."
