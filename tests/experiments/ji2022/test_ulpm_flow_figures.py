@@ -45,6 +45,7 @@ def test_figure_2_is_the_measures_and_their_slopes_against_log_t() -> None:
         shade = next(patch for patch in ax.patches if patch.get_facecolor()[0] == 0.93)
         assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((1, math.log(1e5)))
     assert [ax.get_ylim()[0] for ax in axes[4:]] == [-1.6, -3.4, -1.6, -1.6]
+    assert [len(ax.lines) - 2 for ax in axes[4:]] == [3, 3, 3, 1]  # slopes; the prediction of (a) has none
     plt.close("all")
 
 
@@ -104,6 +105,8 @@ def test_descent_is_drawn_beside_the_flow_from_the_same_start() -> None:
     both = dataclasses.replace(of, trials=pd.concat([of.trials, other]), metrics=pd.concat([of.metrics, rows]))
     line, circles = figures(both)["figure_2_reachable"].figure.axes[3].lines
     assert max(line.get_ydata()) < 9
+    note = next(note for note in figures(both)["figure_2_reachable"].notes if note.startswith("Descent: "))
+    assert "It ends at t = 6e+04 after 9 steps;" in note
     assert len(circles.get_xdata()) == len(set(circles.get_xdata()))
     plt.close("all")
 
@@ -148,4 +151,6 @@ def test_a_line_is_the_mean_of_logs_over_trials_and_its_band_goes_from_least_to_
     panels.band(ax, table, "m", "black", "-", "")
     assert ax.lines[0].get_xydata().tolist() == [[1.0, 2.0], [2.0, 2.0]]  # not a 0, which has no log
     assert ax.collections[0].get_paths()[0].get_extents().bounds == (1.0, 1.0, 1.0, 3.0)
+    off_by_rounding = table.assign(log_t=[1.0, 2.0, 1.0 + 4e-16, 2.0])
+    assert len(panels.across(off_by_rounding, "m")) == 2
     plt.close("all")

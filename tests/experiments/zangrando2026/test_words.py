@@ -19,7 +19,13 @@ FULL_BATCH = TrainConfig(
 
 def of(config: Config, **columns: list[object]) -> list[str]:
     """The setting of a run of two trials, of which one fits, with these columns varied."""
-    trials = pd.DataFrame({"id": ["a", "b"], "status": ["interpolated", "underfit"], **{name.replace("__", "."): column for name, column in columns.items()}})
+    trials = pd.DataFrame(
+        {
+            "id": ["a", "b"],
+            "status": ["interpolated", "underfit"],
+            **{name.replace("__", "."): column for name, column in columns.items()},
+        }
+    )
     return setting(Results(config, trials, pd.DataFrame()))
 
 
