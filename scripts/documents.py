@@ -146,10 +146,12 @@ def section(result: dict[str, Any]) -> str:
         f"`{result['command']}`: {escaped(result['summary'])} ({result['paper']}, {result['figure']}). {trials}; "
         f"{time_of(result)} with {place(result)}{processor}, torch {result['versions']['torch']}{commit}.",
     ]
+    told: set[str] = set()
     for drawn in result["figures"]:
         parts.append(f"![{result['title']}: {Path(drawn['file']).stem}](figures/{drawn['file']})")
-        if drawn["notes"]:
-            parts.append(folded("Notes", "\n".join(f"- {note}" for note in drawn["notes"])))
+        if new := [note for note in drawn["notes"] if note not in told]:
+            parts.append(folded("Notes, beside those above" if told else "Notes", "\n".join(f"- {n}" for n in new)))
+        told.update(drawn["notes"])
     if result["claims"]:
         parts.append(
             "\n".join(

@@ -92,6 +92,15 @@ def test_a_run_without_claims_or_checkout_has_a_section(tmp_path: Path) -> None:
     assert gallery.endswith("torch 2.\n")
 
 
+def test_a_note_of_several_figures_is_told_under_the_first(tmp_path: Path) -> None:
+    notes = (["both", "first"], ["both", "second"], ["both"])
+    figures = [{"file": f"{i}.png", "caption": "c", "notes": of} for i, of in enumerate(notes)]
+    lines = written(tmp_path, figures=figures)[1].splitlines()
+    assert [line for line in lines if line in {"- both", "- first", "- second"}] == ["- both", "- first", "- second"]
+    heads = [line for line in lines if "<summary>Notes" in line]
+    assert ["beside those above" in head for head in heads] == [False, True]
+
+
 def test_without_results_both_stay_as_they_are(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text(README)
     with pytest.raises(documents.UserError, match="has no result"):
