@@ -173,10 +173,12 @@ def claim_line(claim: dict[str, Any]) -> str:
 
 
 def in_full(claim: dict[str, Any]) -> str:
-    """One claim whole, as ``nc-run claims`` prints it."""
-    return "\n".join(
-        [f"**{claim['id']}**: {claim['verdict']}", "", *(f"- {name}: {escaped(text)}" for name, text in told(claim))]
-    )
+    """One claim as ``nc-run claims`` prints it, but for the needs that are met: in one line, with what was found."""
+    open_needs = [need for need in claim["needs"] if not need["met"]]
+    lines = [f"- {name}: {escaped(text)}" for name, text in told(claim | {"needs": open_needs})]
+    if met := [f"{need['name']} ({need['found']})" for need in claim["needs"] if need["met"]]:
+        lines.append(f"- needs met: {escaped('; '.join(met))}")
+    return "\n".join([f"**{claim['id']}**: {claim['verdict']}", "", *lines])
 
 
 def folded(summary: str, text: str) -> str:

@@ -92,6 +92,19 @@ def test_a_run_without_claims_or_checkout_has_a_section(tmp_path: Path) -> None:
     assert gallery.endswith("torch 2.\n")
 
 
+def test_needs_that_are_met_stand_in_one_line_with_what_was_found() -> None:
+    needs = [
+        {"name": "seeds", "required": "3 or more", "found": "5", "met": True},
+        {"name": "decay times", "required": "10 or more", "found": "2", "met": False},
+        {"name": "finished", "required": "all", "found": "9 of 9", "met": True},
+    ]
+    lines = documents.in_full(claim("undecided", needs=needs)).splitlines()
+    assert lines[-2:] == [
+        "- needs: decay times: 10 or more; found 2 (NOT MET)",
+        "- needs met: seeds (5); finished (9 of 9)",
+    ]
+
+
 def test_a_note_of_several_figures_is_told_under_the_first(tmp_path: Path) -> None:
     notes = (["both", "first"], ["both", "second"], ["both"])
     figures = [{"file": f"{i}.png", "caption": "c", "notes": of} for i, of in enumerate(notes)]
