@@ -9,6 +9,7 @@ import pandas as pd
 from nc_runner.experiments.base import Need, Results
 from nc_runner.experiments.decay import decay_times_of
 from nc_runner.experiments.needs import DECAY_TIMES, Check
+from nc_runner.experiments.noise.shares import Count
 
 WEIGHT_DECAY = "train.weight_decay"
 SEEDS = 3  # [choice] with fewer nothing is known of their spread
@@ -62,6 +63,17 @@ def left_out(results: Results, kept: Results) -> str:
 def groups(table: pd.DataFrame, x: str, y: str) -> dict[float, list[float]]:
     """The values of a column at each value of another, sorted, so that the order of the rows changes nothing."""
     return {float(level): sorted(rows.tolist()) for level, rows in table.groupby(x)[y]}  # type: ignore[arg-type]
+
+
+def fit_as_said(trials: pd.DataFrame, fails: pd.Series[bool], *keys: str) -> dict[str, Count]:
+    """At each setting, the values of keys in words, how many seeds fit, or of those that are to fail do not."""
+    so = (trials["status"] == "interpolated") != fails[trials.index]
+    return {
+        " ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in setting): Count(
+            int(rows.sum()), len(rows)
+        )
+        for setting, rows in so.groupby([trials[key] for key in keys])
+    }
 
 
 def trained(least: int) -> Check:

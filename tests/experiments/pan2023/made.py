@@ -131,7 +131,7 @@ def convergence(edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.0
     config = composed("experiment=bn_wd_converged")
 
     def of(point: dict[str, Any]) -> dict[Any, float]:
-        later = 0.05 * (point["train.epochs"] == 680)
+        later = 0.05 * (point["train.epochs"] > 300)
         return {
             "min_intra_cosine_uncentred": SATURATING[point[WD]] - 0.2 + later + noise(point, spread),
             "max_inter_cosine_uncentred": -0.2,
@@ -219,7 +219,12 @@ BEST = {0: 1.25, 3: 1.2, 6: 1.1, 9: 0.9}  # of g, by complexity; at 5e-3
 
 
 def complexities(
-    edit: Edit | None = None, *, seeds: int = 3, spread: float = 0.002, best: dict[int, float] = BEST
+    edit: Edit | None = None,
+    *,
+    seeds: int = 3,
+    spread: float = 0.002,
+    best: dict[int, float] = BEST,
+    epochs: int = 300,
 ) -> Results:
     """dataset_complexity: g is largest at 5e-3 and falls with complexity."""
     below = {5e-4: 0.3, 1e-3: 0.2, 3e-3: 0.05, 5e-3: 0.0, 1e-2: 0.1}
@@ -242,7 +247,7 @@ def complexities(
             "accuracy": 0.8 if failed else 1.0,
         }
 
-    return tables(composed("experiment=dataset_complexity"), points, of, edit)
+    return tables(composed("experiment=dataset_complexity", f"train.epochs={epochs}"), points, of, edit)
 
 
 def conic(edit: Edit | None = None, *, counts: tuple[int, ...] = (2308, 2669, 2607, 2416)) -> Results:

@@ -16,7 +16,7 @@ from nc_runner.figures.drawing import Drawing
 
 HOLDS = {
     "growth": YES,
-    "growth_at_every_decay": OPEN,  # the smallest weight decays have not converged
+    "growth_at_every_decay": OPEN,  # the smallest weight decay has not converged
     "g_at_convergence": YES,
     "g_still_grows_after_300_epochs": YES,
 }
@@ -37,10 +37,8 @@ def test_every_claim_holds_where_it_should() -> None:
     assert {name: claim.verdict for name, claim in found.items()} == HOLDS
     (lacks,) = found["growth_at_every_decay"].lacks
     assert lacks.found == "0.894 at the least; 10 take about 3,356 epochs"
-    assert (
-        "left out: weight decays 0.0001 (0.89 decay times; 10 take about 3,356 epochs), 0.0003"
-        in found["growth"].measured
-    )
+    left_out = "left out: weight decays 0.0001 (0.89 decay times; 10 take about 3,356 epochs)"
+    assert found["growth"].measured.endswith(left_out)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +66,7 @@ def test_one_seed_decides_nothing() -> None:
 def test_the_longest_training_of_each_weight_decay() -> None:
     kept = longest(fitting(convergence(), data="teacher")).trials
     assert kept.groupby(WD)["train.epochs"].unique().map(list).to_dict() == {
-        decay: [300 if decay < 5e-4 else 680] for decay in SATURATING
+        decay: [{1e-4: 300, 3e-4: 1120}.get(decay, 680)] for decay in SATURATING
     }
 
 
@@ -78,7 +76,7 @@ def test_still_growing_by_simulation(by: float, wrong: object, monkeypatch: pyte
     monkeypatch.setattr(module, "STILL_GROWING", without_needs(module.STILL_GROWING))
 
     def edit(point: dict[str, Any], metrics: dict[str, float]) -> None:
-        metrics[INTRA] += by * (point["train.epochs"] == 680)
+        metrics[INTRA] += by * (point["train.epochs"] > 300)
 
     made, random, found = convergence(edit, spread=0), np.random.default_rng(0), []
     for _ in range(200):

@@ -154,12 +154,24 @@ def test_training_that_fails_ends_below_the_target_or_diverges() -> None:
             point["status"] = "underfit"
 
     assert verdicts(claims(sweep(none_fits)))["no_batch_norm_fails"] is OPEN
-    one_of_three = sweep(
-        lambda p, m: (
-            p.update(status="interpolated") if (p["model.norm"], p[WD], p["seed"]) == ("none", 1e-2, 2) else None
-        )
-    )
-    assert verdicts(claims(one_of_three))["no_batch_norm_fails"] is NO
+
+
+@pytest.mark.parametrize(("fit", "verdict"), [(1, YES), (2, OPEN), (3, NO)])
+def test_a_seed_that_goes_the_other_way_refutes_nothing(fit: int, verdict: object) -> None:
+    """Of three at a weight decay at which training is to fail, and of three at one at which it is to fit."""
+
+    def turn(norm: str, decay: float, status: str) -> Edit:
+        def edit(point: dict[str, Any], metrics: dict[str, float]) -> None:
+            if (point["model.norm"], point[WD]) == (norm, decay) and point["seed"] < fit:
+                point["status"] = status
+
+        return edit
+
+    assert verdicts(claims(sweep(turn("none", 1e-2, "interpolated"))))["no_batch_norm_fails"] is verdict
+    found = {claim.id: claim for claim in claims(sweep(turn("plain", 1e-4, "underfit")))}["others_fit"]
+    assert found.verdict is verdict
+    told = next(need for need in found.needs if need.name == "told from noise")
+    assert told.found == f"the least {3 - fit} of 3 at plain 0.0001"
 
 
 def test_accuracy_to_the_last_sample_is_counted() -> None:

@@ -163,6 +163,26 @@ def test_one_error_is_judged_and_trials_that_do_not_reach_it_are_left_out() -> N
     assert "smallest of these eps at which no mean rises: 0.01;" in claim.measured
 
 
+@pytest.mark.parametrize(
+    ("classified", "verdict", "rises"),
+    [(0.5, NO, None), (0.95, OPEN, "0.001 and 0.01"), (0.995, YES, None)],
+)
+def test_a_rise_at_one_error_does_not_refute_what_is_said_of_some(
+    classified: float, verdict: object, rises: str | None
+) -> None:
+    """At the largest weight decay the first ten layers classify so many samples: a deeper layer is needed at an NCC
+    error of 0.001; of 0.01 too; of 0.1 too."""
+
+    def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
+        if point[WD] == 1e-2:
+            metrics.update({(layer, NCC): classified for layer in range(1, 11)})
+
+    claim = depth_falls_with_weight_decay(fitting(depths(edit, words=CONIC)), DEPTH, strictly=False, late=True)
+    assert claim.verdict is verdict
+    if rises:
+        assert [need.found for need in claim.lacks] == [f"a rise beyond noise at {rises}"]
+
+
 def simulate(judge: Any, made: Results, spread: float, metric: str, by_layer: bool = False) -> list[object]:
     """The verdicts of 200 tables that differ by noise in a metric."""
     random = np.random.default_rng(0)

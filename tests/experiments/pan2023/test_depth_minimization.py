@@ -47,9 +47,11 @@ def test_the_conjectures_are_judged_on_their_own_data() -> None:
     assert judged == {**dict.fromkeys(CONJECTURES, YES), **dict.fromkeys(SEEN, OPEN)}
 
 
-def status(decay: float, seed: int, word: str, accuracy: float) -> Edit:
+def status(decay: float, seeds: int, word: str, accuracy: float) -> Edit:
+    """Of the first seeds at a weight decay."""
+
     def edit(point: dict[str, Any], values: dict[Any, float]) -> None:
-        if (point[WD], point["seed"]) == (decay, seed):
+        if point[WD] == decay and point["seed"] < seeds:
             point["status"] = word
             values["accuracy"] = accuracy
 
@@ -70,7 +72,7 @@ def ncc_by(first: dict[float, int], low: float = 0.5, slope: float = 0.02) -> Ed
 @pytest.mark.parametrize(
     ("claim", "edit"),
     [
-        ("convergence", status(5e-3, 4, "underfit", 0.99)),
+        ("convergence", status(1e-2, 5, "interpolated", 1.0)),
         ("near_perfect_ncc_early", ncc_by({**FIRST, 1e-4: 10})),
         ("sharpening", ncc_by(FIRST, 0.93, 0.005)),  # NCC accuracy rises by less than a tenth
         ("fewer_layers_with_weight_decay", ncc_by({decay: 9 - layer for decay, layer in FIRST.items()})),
@@ -92,10 +94,14 @@ def test_a_layer_that_falls_is_against_both_that_speak_of_it() -> None:
 @pytest.mark.parametrize(
     ("edit", "verdict"),
     [
-        (status(1e-2, 0, "underfit", 0.9989), YES),
-        (status(1e-2, 0, "diverged", math.nan), YES),
-        (status(1e-2, 0, "interpolated", 1.0), NO),
-        (status(1e-4, 0, "diverged", math.nan), NO),
+        (status(1e-2, 5, "underfit", 0.9989), YES),
+        (status(1e-2, 5, "diverged", math.nan), YES),
+        (status(1e-2, 2, "interpolated", 1.0), YES),
+        (status(1e-2, 3, "interpolated", 1.0), OPEN),
+        (status(1e-2, 4, "interpolated", 1.0), NO),
+        (status(5e-3, 2, "underfit", 0.99), YES),
+        (status(5e-3, 3, "underfit", 0.99), OPEN),
+        (status(1e-4, 4, "diverged", math.nan), NO),
     ],
 )
 def test_converging_is_fitting(edit: Edit, verdict: object) -> None:
@@ -136,14 +142,14 @@ def test_small_falls_are_none() -> None:
 
 @pytest.mark.parametrize(("layers", "verdict"), [(3, YES), (2, NO)])
 def test_many_layers_are_three(layers: int, verdict: object) -> None:
-    """Of the middle ones, 4 to 11; layers outside of them, or with imperfect NCC, do not count."""
+    """Of the middle ones, 4 to 11; layers outside of them, or with an NCC error above 0.01, do not count."""
 
     def edit(point: dict[str, Any], values: dict[Any, float]) -> None:
         for layer in range(1, DEPTH):
             above = 5 <= layer < 5 + layers or layer < 4 or layer > 11
             values[layer, INTER] = 0.05 if above else -0.05
         values[4, INTER] = 0.05
-        values[4, NCC] = 0.998
+        values[4, NCC] = 0.989
 
     assert verdicts(claims(depths(edit)))["inter_above_zero"] is verdict
 

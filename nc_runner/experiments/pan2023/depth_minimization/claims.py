@@ -8,6 +8,7 @@ from nc_runner.config.choices import DataName
 from nc_runner.experiments.base import Claim, Need, Results, Statement
 from nc_runner.experiments.needs import at_paper_sizes, data_is, grid_complete, seeds
 from nc_runner.experiments.noise.contrast import above
+from nc_runner.experiments.noise.shares import RULE, Shares
 from nc_runner.experiments.noise.trend import trend
 from nc_runner.experiments.pan2023.conjectures import (
     DEPTH,
@@ -34,6 +35,7 @@ from nc_runner.experiments.pan2023.fits import (
     SEEDS,
     WEIGHT_DECAY,
     enough_seeds,
+    fit_as_said,
     fitting,
     groups,
     measured,
@@ -47,7 +49,6 @@ LARGEST_FALL = 0.1  # [choice] that no step may exceed
 RISE = 0.1  # [choice] from the first hidden layer to the last, at the least
 EARLY = 0.5  # [choice] share of the depth that counts as early
 MANY_LAYERS = 3  # [choice]
-NCC_PERFECT = 0.999  # [choice], as for training accuracy
 _FINE = 1 + 1e-9  # of a comparison of weight decays
 FIGURE = (data_is(DataName.teacher), at_paper_sizes("seeds", WEIGHT_DECAY))  # what Figure 3.3 is of
 
@@ -56,7 +57,8 @@ CONVERGENCE = Statement(
     "training converges up to 0.005 and fails at 0.01",
     "Training converges at weight decays up to 0.005 and fails to converge at 0.01.",
     "section 3.2.2, Figure 3.3",
-    "every trial up to 0.005 fits (train.target_accuracy), and none at 0.01 does",
+    "at each weight decay up to 0.005 nearly all seeds fit (train.target_accuracy), and at 0.01 nearly all do not: "
+    f"{RULE}",
     (*FIGURE, grid_complete(WEIGHT_DECAY), trained(SEEDS)),
 )
 EARLY_NCC = Statement(
@@ -87,8 +89,8 @@ INTER_ABOVE_ZERO = Statement(
     "At weight decays 0.003 and 0.005 max inter-class cosine is above 0 in many intermediate layers though NCC is "
     "perfect.",
     "section 3.2.2, Figure 3.3",
-    f"at both, at least {MANY_LAYERS} layers between depth/4 and 3 depth/4 with max inter > 0 and NCC accuracy >= "
-    f"{NCC_PERFECT:g} [choice], mean over seeds, beyond noise; a mean below that beyond noise counts against it",
+    f"at both, at least {MANY_LAYERS} layers between depth/4 and 3 depth/4 with max inter > 0 and an NCC error of at "
+    f"most {NCC_ERROR:g} [choice], mean over seeds, beyond noise; a mean below that beyond noise counts against it",
     (*FIGURE, seeds(SEEDS), measured(NCC, INTER)),
 )
 INTER_LESS_STABLE = Statement(
@@ -136,10 +138,13 @@ def hidden_layers(results: Results) -> pd.DataFrame:
 def convergence(results: Results) -> Claim:
     """Training converges up to 0.005 and fails at 0.01."""
     done = results.only(results.trials["status"] != "unfinished")
-    decays = done.trials[WEIGHT_DECAY]
-    high, low = done.trials[close_to(decays, FAILS_AT)], done.trials[decays <= CONVERGES_UP_TO * _FINE]
+    fails, converges = (
+        close_to(done.trials[WEIGHT_DECAY], FAILS_AT),
+        done.trials[WEIGHT_DECAY] <= CONVERGES_UP_TO * _FINE,
+    )
+    high, low = done.trials[fails], done.trials[converges]
+    shares = Shares(fit_as_said(done.trials[fails | converges], fails, WEIGHT_DECAY))
     fit_low, fit_high = (int((rows["status"] == "interpolated").sum()) for rows in (low, high))
-    holds = fit_low == len(low) and fit_high == 0 if len(high) and len(low) else None
     reached = [
         "diverged" if s == "diverged" else f"{a:.4f}" for s, a in zip(high["status"], high["accuracy"], strict=True)
     ]
@@ -149,7 +154,10 @@ def convergence(results: Results) -> Claim:
         f"{fit_low} of {len(low)} trials up to 0.005 fit{said}; accuracy at 0.01: "
         f"{', '.join(sorted(reached)) or 'no trial'}"
     )
-    return CONVERGENCE.judged(done, holds, measured, f"{fit_low} of {len(low)}, {fit_high} of {len(high)} fit")
+    holds = shares.all_so if len(high) and len(low) else None
+    return CONVERGENCE.judged(
+        done, holds, measured, f"{fit_low} of {len(low)}, {fit_high} of {len(high)} fit", [shares.told]
+    )
 
 
 def early_ncc(fits: Results) -> Claim:
@@ -204,7 +212,7 @@ def inter_above_zero(fits: Results) -> Claim:
     of_both = fits.only(close_to(fits.trials[WEIGHT_DECAY], 3e-3) | close_to(fits.trials[WEIGHT_DECAY], 5e-3))
     if middle.empty or not {NCC, INTER} <= set(middle) or of_both.trials[WEIGHT_DECAY].nunique() < 2:
         return INTER_ABOVE_ZERO.judged(of_both, None, "no trial that fits at 0.003, or none at 0.005")
-    odd = middle.assign(odd=(middle[INTER] > 0) & (middle[NCC] >= NCC_PERFECT))
+    odd = middle.assign(odd=(middle[INTER] > 0) & (1 - middle[NCC] <= NCC_ERROR))
     odd = odd[odd["id"].isin(of_both.trials["id"])]
     counts = odd.groupby([WEIGHT_DECAY, "id"])["odd"].sum().reset_index()
     found = above(
