@@ -10,7 +10,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
@@ -39,7 +41,28 @@ def faults(figure: Figure, *, whole: bool) -> list[str]:
         if shared is not None and min(shared.width, shared.height) > SLACK * point:
             said.append(f"{one.get_text()!r} and {other.get_text()!r} overlap")
     said += [f"{ax.get_title()!r} has ticks without a value" for ax in figure.axes if without_value(ax)]
-    return [*said, *(f"{ax.get_title()!r} ends before half of a line" for ax in figure.axes if ends_early(ax))]
+    said += [f"{ax.get_title()!r} ends before half of a line" for ax in figure.axes if ends_early(ax)]
+    return [*said, *legend_faults(figure)]
+
+
+def legend_faults(figure: Figure) -> Iterator[str]:
+    """What a reader of a legend takes for another line: one look of two labels in a panel, or, where one legend serves
+    several panels, two looks of a label."""
+
+    def look(line: Line2D) -> tuple[object, ...]:
+        colours = (to_hex(colour, keep_alpha=True) for colour in (line.get_color(), line.get_markerfacecolor()))  # type: ignore[arg-type]
+        return *colours, line.get_alpha(), line.get_marker(), line.get_linestyle()
+
+    looks: dict[str, set[tuple[object, ...]]] = {}
+    for ax in figure.axes:
+        labelled = {str(line.get_label()): look(line) for line in ax.lines if not str(line.get_label()).startswith("_")}
+        for (one, a), (other, b) in itertools.combinations(labelled.items(), 2):
+            if a == b:
+                yield f"{ax.get_title()!r}: {one!r} and {other!r} look the same"
+        if figure.legends and ax.get_legend() is None:
+            for label, of in labelled.items():
+                looks.setdefault(label, set()).add(of)
+    yield from (f"{label!r} has {len(of)} looks" for label, of in looks.items() if len(of) > 1)
 
 
 def ends_early(ax: Axes) -> bool:

@@ -14,8 +14,9 @@ def in_float64(
     below: float | None = None,
 ) -> Tensor:
     """`value` as a float64 tensor; ValueError where an element is out of range. NaN passes."""
-    # as_tensor without a dtype would pass a Python float through float32.
-    values = torch.as_tensor(value, dtype=torch.float64).detach()
+    # as_tensor without a dtype would pass a Python float through float32. A number works with tensors of any device.
+    device = value.device if isinstance(value, Tensor) else "cpu"
+    values = torch.as_tensor(value, dtype=torch.float64, device=device).detach()
     wrong = torch.zeros_like(values, dtype=torch.bool)
     allowed: list[str] = []
     if at_least is not None:

@@ -80,7 +80,7 @@ def largest_eigenvalue(times: Callable[[Tensor], Tensor], like: Tensor) -> float
     from scipy.sparse.linalg import LinearOperator, eigsh
 
     n = like.numel()
-    start = torch.randn(n, generator=generator(0, "largest eigenvalue"), dtype=torch.float64).numpy()
+    start = torch.randn(n, generator=generator(0, "largest eigenvalue"), dtype=torch.float64, device="cpu").numpy()
 
     def product(u: Any) -> Any:
         return times(torch.from_numpy(u.reshape(-1)).to(like)).detach().cpu().numpy()

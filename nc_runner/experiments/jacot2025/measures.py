@@ -130,16 +130,16 @@ def driving(
     partly undo each other.
     """
     size = min(config.train.batch_size or len(y), len(y))
-    order = torch.randperm(len(y), generator=generator(0, "imbalance")).to(y.device)
+    order = torch.randperm(len(y), generator=generator(0, "imbalance"), device="cpu").to(y.device)
     batches = [batch for batch in order.split(size)[:BATCHES] if len(batch) == size]
     targets = one_hot(y, config.data.classes).to(x.dtype)
     kept, statistics = network.flat_grad.clone(), {name: value.clone() for name, value in network.buffers.items()}
-    means = {layer: torch.zeros((), dtype=torch.float64) for layer in range(head.nonlinear + 1, head.depth)}
+    means = {layer: x.new_zeros((), dtype=torch.float64) for layer in range(head.nonlinear + 1, head.depth)}
     for batch in batches:
         network.loss_and_gradient(*(of_each_trial(rows[batch], network.trials) for rows in (x, targets)))
         for layer in means:
             weight, following = (network.grads[name] for name in head.names[layer - 1 : layer + 1])
-            means[layer] = means[layer].to(x.device) + gram_difference(following, weight) / len(batches)
+            means[layer] = means[layer] + gram_difference(following, weight) / len(batches)
     network.flat_grad.copy_(kept)
     for name, value in statistics.items():  # BatchNorm's, which a pass in train mode moves
         network.buffers[name].copy_(value)

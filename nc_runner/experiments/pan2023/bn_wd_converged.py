@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -24,7 +25,7 @@ from nc_runner.experiments.pan2023.conjectures import (
     with_gap,
 )
 from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, fitting, groups, measured
-from nc_runner.figures import BLUE, GREY, ORANGE
+from nc_runner.figures import BLUE, GREEN, GREY, ORANGE, PURPLE
 from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase
 
@@ -97,14 +98,15 @@ def figures(results: Results) -> dict[str, Drawing]:
     fits = with_gap(final[final["status"] == "interpolated"])
     times = decay_times_of(results)
     fits["decay times"] = fits["id"].map(dict(zip(results.trials["id"], times, strict=True)))
-    figure, axes = plt.subplots(2, len(TITLES), figsize=(8.2, 6.2), sharey=True)
+    lengths = sorted(final[EPOCHS].unique()) if EPOCHS in final else []
+    figure, axes = plt.subplots(2, len(TITLES), figsize=(8.2, 6.2), sharex="row", sharey=True)
     best = 1 + 1 / (results.config.data.classes - 1)
     for (name, title), (over_decay, over_time) in zip(TITLES.items(), axes.T, strict=True):
         of = fits[fits["data.name"] == name]
         over_decay.set(title=title, xscale="log", xlabel="weight decay λ")
         over_time.set(xscale="log", xlabel="decay times at the end of training")
-        by_epochs(over_decay, of)
-        by_decay(over_time, of)
+        by_epochs(over_decay, of, lengths)
+        by_decay(over_time, of, sorted(final[WEIGHT_DECAY].unique()))
         for ax in (over_decay, over_time):
             ax.axhline(best, color=GREY, linestyle="--", linewidth=1, label="simplex ETF, C/(C−1)")
             if of.empty:
@@ -112,17 +114,22 @@ def figures(results: Results) -> dict[str, Drawing]:
         over_time.axvline(DECAY_TIMES, color=GREY, linestyle=":", linewidth=1)
     for ax in axes[:, 0]:
         ax.set_ylabel("g = min intra − max inter")
-    for row, columns in ((0, 3), (1, 5)):
-        handles, labels = max((ax.get_legend_handles_labels() for ax in axes[row]), key=lambda pair: len(pair[0]))
+    for row, columns in ((0, 4), (1, 5)):
+        labelled = (zip(*reversed(ax.get_legend_handles_labels()), strict=True) for ax in axes[row])
+        entries = dict(sorted(itertools.chain(*labelled), key=lambda entry: entry[0].startswith("simplex")))
         where = (0.5, 0.92) if row == 0 else (0.5, 0.0)
         figure.legend(
-            handles, labels, loc="lower center" if row == 0 else "upper center", bbox_to_anchor=where, ncols=columns
+            entries.values(),
+            entries.keys(),
+            loc="lower center" if row == 0 else "upper center",
+            bbox_to_anchor=where,
+            ncols=columns,
         )
     figure.subplots_adjust(wspace=0.08, hspace=0.32)
     return {
         "g_at_convergence": Drawing(
             figure,
-            "Top: g of the last layer against weight decay after a short and a long training. Bottom: g against decay "
+            "Top: g of the last layer against weight decay by the length of training. Bottom: g against decay "
             f"times. {seeds_phrase(final).capitalize()}. {words.UNCENTRED}",
             [
                 words.GAP,
@@ -141,21 +148,21 @@ def figures(results: Results) -> dict[str, Drawing]:
     }
 
 
-def by_epochs(ax: Axes, fits: pd.DataFrame) -> None:
-    """A line a length of training over weight decay."""
-    if EPOCHS not in fits:
-        return
-    for (epochs, rows), colour in zip(fits.groupby(EPOCHS), (ORANGE, BLUE) * 9, strict=False):
-        plot_over(ax, rows, WEIGHT_DECAY, "gap", color=colour, marker="o", label=f"{epochs} epochs")
+def by_epochs(ax: Axes, fits: pd.DataFrame, lengths: list[int]) -> None:
+    """A line a length of training over weight decay, its colour by its place among all lengths."""
+    for epochs, colour in zip(lengths, itertools.cycle((ORANGE, BLUE, GREEN, PURPLE)), strict=False):
+        rows = fits[fits[EPOCHS] == epochs]
+        if len(rows):
+            plot_over(ax, rows, WEIGHT_DECAY, "gap", color=colour, marker="o", label=f"{epochs} epochs")
 
 
-def by_decay(ax: Axes, fits: pd.DataFrame, metric: str = "gap") -> None:
-    """A line a weight decay of a metric over decay times."""
-    decays = sorted(fits[WEIGHT_DECAY].unique())
+def by_decay(ax: Axes, fits: pd.DataFrame, decays: list[float], metric: str = "gap") -> None:
+    """A line a weight decay of a metric over decay times, its colour by its place among all weight decays."""
     for number, decay in enumerate(decays):
+        rows = fits[fits[WEIGHT_DECAY] == decay]
         colour = plt.colormaps["viridis_r"](0.1 + 0.9 * number / max(len(decays) - 1, 1))
-        label = f"λ = {decay:g}"
-        plot_over(ax, fits[fits[WEIGHT_DECAY] == decay], "decay times", metric, color=colour, marker="s", label=label)
+        if len(rows):
+            plot_over(ax, rows, "decay times", metric, color=colour, marker="s", label=f"λ = {decay:g}")
 
 
 EXPERIMENT = Experiment(

@@ -50,12 +50,12 @@ def simplex(classes: int) -> Tensor:
     plane on which a tetrahedron's vertices are farthest apart, the corners of a square.
     """
     if classes == 3:
-        angles = torch.tensor([math.pi / 2 + 2 * math.pi * k / 3 for k in range(3)], dtype=torch.float64)
+        angles = torch.tensor([math.pi / 2 + 2 * math.pi * k / 3 for k in range(3)], dtype=torch.float64, device="cpu")
         return torch.stack([angles.cos(), angles.sin()], dim=-1)
     if classes != 4:
         raise ValueError(f"a simplex of {classes} vertices is not drawn here, only of 3 or 4")
     corners = [[-1, 1, -1], [1, 1, 1], [1, -1, -1], [-1, -1, 1]]
-    return torch.tensor(corners, dtype=torch.float64) / math.sqrt(3)
+    return torch.tensor(corners, dtype=torch.float64, device="cpu") / math.sqrt(3)
 
 
 def plane_basis(weight: Tensor) -> Tensor:

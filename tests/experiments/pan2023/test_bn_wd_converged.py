@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from experiments.pan2023.made import NO, OPEN, SATURATING, WD, YES, convergence, verdicts, without_needs
+from overlap import legend_faults
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import bn_wd_converged as module
@@ -99,6 +100,24 @@ def test_lines_are_g_over_weight_decay_and_over_decay_times(draw: Callable[..., 
         np.testing.assert_allclose(lines["λ = 0.01"].get_xdata(), [89.4, 202.6], rtol=1e-3)
         np.testing.assert_allclose(lines["λ = 0.01"].get_ydata(), [1.25, 1.3])
         assert len(lines["λ = 0.0001"].get_xdata()) == 1
+
+
+def test_a_line_has_its_colour_in_the_legend_where_a_panel_lacks_others(
+    draw: Callable[..., dict[str, Drawing]],
+) -> None:
+    """On conic hull data none fits from 5e-3 on."""
+
+    def edit(point: dict[str, Any], metrics: dict[str, float]) -> None:
+        if point["data.name"] == "conic_hull" and (point[WD] > 4e-3 or point[WD] == 3e-4):
+            point["status"] = "underfit"
+
+    figure = draw(figures, convergence(edit))["g_at_convergence"].figure
+    assert list(legend_faults(figure)) == []
+    above, below = figure.legends
+    assert [text.get_text() for text in above.get_texts()] == [
+        "300 epochs", "680 epochs", "1120 epochs", "simplex ETF, C/(C−1)"
+    ]  # fmt: skip
+    assert {text.get_text() for text in below.get_texts()} >= {f"λ = {decay:g}" for decay in SATURATING}
 
 
 def test_axes_without_a_trial_that_fits_say_so(draw: Callable[..., dict[str, Drawing]]) -> None:

@@ -214,6 +214,41 @@ def test_a_panel_has_the_layers_of_its_weight_decay(draw: Draw) -> None:
     assert [ax.get_title() for ax in panels[-2:]] == ["λ = 0.005", "λ = 0.01, underfit\naccuracy 0.9600"]
 
 
+def test_where_some_fit_those_that_do_not_are_left_out(draw: Draw) -> None:
+    """Of two seeds at 0.005 one ends at an accuracy of 0.96, with features of its own; at 0.01 neither fits."""
+
+    def edit(point: dict[str, Any], values: dict[Any, float]) -> None:
+        if point[WD] == 5e-3 and point["seed"] == 1:
+            point["status"] = "underfit"
+            values |= {(layer, metric): 0.77 for layer in range(1, DEPTH) for metric in (NCC, INTRA, INTER)}
+            values["accuracy"] = 0.96
+
+    table = depths(edit, seeds=2)
+    drawings = draw(figures, table)
+    number = list(FIRST).index(5e-3)
+    fits = f"t{2 * number}"
+    panel = drawings["figure_3_3"].figure.axes[number]
+    assert panel.get_title() == "λ = 0.005\n1 of 2 underfit, left out"
+    for line, metric in zip(panel.get_lines(), (NCC, INTRA, INTER), strict=False):
+        assert line.get_ydata().tolist() == hidden(table, fits, metric)
+    gap = np.subtract(hidden(table, fits, INTRA), hidden(table, fits, INTER))
+    (line,) = drawings["sharpening"].figure.axes[number].get_lines()
+    np.testing.assert_array_equal(line.get_ydata(), gap)
+    image = drawings["effective_depth"].figure.axes[1].get_images()[0]
+    np.testing.assert_array_equal(image.get_array()[number], gap)
+    of = "that do not fit their training set, with their training accuracy"
+    left = f"Left out: trials {of}: 0.9600 at λ = 0.005."
+    said = f"{left} Drawn, as none fits there: trials {of}: 0.9600, 0.9600 at λ = 0.01."
+    for name in ("figure_3_3", "sharpening"):
+        assert said in drawings[name].notes
+
+
+def test_layers_are_whole_numbers(draw: Draw) -> None:
+    for name in ("figure_3_3", "sharpening"):
+        ticks = draw(figures, depths(seeds=1))[name].figure.axes[0].get_xticks()
+        assert all(tick == round(tick) for tick in ticks)
+
+
 def test_effective_depth_is_of_trials_that_fit_and_g_of_all(draw: Draw) -> None:
     table = depths(seeds=1)
     left, right = draw(figures, table)["effective_depth"].figure.axes[:2]

@@ -151,7 +151,7 @@ def lines_over_time(results: Results, ax: Axes, table: pd.DataFrame, metric: str
     """A line a weight decay of a metric over decay times, ten of them dotted."""
     ax.set(xscale="log", xlabel="decay times at the end of training")
     if metric in table:
-        by_decay(ax, table, metric)
+        by_decay(ax, table, sorted(results.trials[WEIGHT_DECAY].unique()), metric)
         ticks(ax, [tick for tick in TICKS if table[TIMES].min() <= 1.02 * tick <= 1.04 * table[TIMES].max()])
     ax.axvline(DECAY_TIMES, color=GREY, linestyle=":", linewidth=1)
 

@@ -9,6 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
@@ -55,36 +56,50 @@ def panels(count: int) -> tuple[Figure, list[Axes], Axes | None]:
     for column in range(COLUMNS):  # the lowest panel of each column keeps its ticks
         lowest = max((i for i in range(count) if i % COLUMNS == column), default=None)
         if lowest is not None:
+            every[lowest].xaxis.set_major_locator(MaxNLocator(5, integer=True))  # of all, as they share their axis
             every[lowest].tick_params(labelbottom=True)
             every[lowest].set_xlabel("layer from the input")
     figure.subplots_adjust(wspace=0.1, hspace=0.3)
     return figure, every[:count], every[count] if count < len(every) else None
 
 
+def drawn(layers: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the trials that fit, and of all at a weight decay where none does."""
+    fits = layers["status"] == "interpolated"
+    return layers[fits | ~fits.groupby(layers[WEIGHT_DECAY]).transform("any")]
+
+
 def title(trials: pd.DataFrame, decay: float) -> str:
-    """A panel's weight decay, and how many of its trials do not fit, with the least and largest accuracy of these."""
+    """A panel's weight decay, and how many of its trials are left out; where none fits, the accuracies they reach."""
     of_decay = trials[trials[WEIGHT_DECAY] == decay]
     failed = of_decay[of_decay["status"] != "interpolated"].sort_values("accuracy")
     if failed.empty:
         return f"λ = {decay:g}"
-    how_many = "" if len(failed) == len(of_decay) else f"{len(failed)} of {len(of_decay)} "
+    if len(failed) < len(of_decay):
+        return f"λ = {decay:g}\n{len(failed)} of {len(of_decay)} underfit, left out"
     span = dict.fromkeys(words.reached(failed.iloc[[0, -1]]))
-    return f"λ = {decay:g}, {how_many}underfit\naccuracy {' to '.join(span)}"
+    return f"λ = {decay:g}, underfit\naccuracy {' to '.join(span)}"
 
 
 def underfit(trials: pd.DataFrame) -> str:
-    """The trials that are drawn though they do not fit, with what each reached."""
-    failed = trials[trials["status"] != "interpolated"].groupby(WEIGHT_DECAY)
-    each = [f"{', '.join(words.reached(rows))} at λ = {decay:g}" for decay, rows in failed]
-    if not each:
-        return "Every trial fits its training set."
-    return f"Drawn though they do not fit their training set, with their training accuracy: {'; '.join(each)}."
+    """The trials that do not fit, and what each reached: left out, or drawn where none fits."""
+    fits = (trials["status"] == "interpolated").groupby(trials[WEIGHT_DECAY])
+
+    def said(which: pd.Series[bool]) -> str:
+        failed = trials[(trials["status"] != "interpolated") & which].groupby(WEIGHT_DECAY)
+        return "; ".join(f"{', '.join(words.reached(rows))} at λ = {decay:g}" for decay, rows in failed)
+
+    left, none = said(fits.transform("any")), said(~fits.transform("any"))
+    of = "that do not fit their training set, with their training accuracy"
+    parts = [f"Left out: trials {of}: {left}."] if left else []
+    parts += [f"Drawn, as none fits there: trials {of}: {none}."] if none else []
+    return " ".join(parts) or "Every trial fits its training set."
 
 
 def layers_figure(results: Results) -> Drawing:
     """A panel a weight decay: NCC accuracy, min intra and max inter cosine against the layer (Pan 2023, Figure 3.3)."""
     layers, trials = results.final_by_layer(NCC, INTRA, INTER, NC3), results.final()
-    hidden = layers[layers["layer"] < results.config.model.depth]
+    hidden = drawn(layers[layers["layer"] < results.config.model.depth])
     decays = sorted(hidden[WEIGHT_DECAY].unique())
     figure, axes, spare = panels(len(decays))
     for ax, decay in zip(axes, decays, strict=True):
@@ -128,7 +143,7 @@ def weight_decay_figure(results: Results) -> Drawing:
     layers, trials = results.final_by_layer(NCC, INTRA, INTER), results.final()
     fits = layers[layers["status"] == "interpolated"]
     depth = results.config.model.depth
-    hidden = layers[layers["layer"] < depth]
+    hidden = drawn(layers[layers["layer"] < depth])
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.3))
     for eps, colour, marker in zip(DEPTH_EPS, (BLUE, ORANGE, PURPLE), "os^", strict=True):
         depths = effective_depths(fits, eps)
@@ -160,7 +175,7 @@ def weight_decay_figure(results: Results) -> Drawing:
     colour_bar(right, image, f"g (simplex ETF: {best:.2f})", extend="min")
     return Drawing(
         figure,
-        f"Left: effective depth of the trials that fit, {seeds_phrase(trials)}. Right: g of all trials, "
+        f"Left: effective depth of the trials that fit, {seeds_phrase(trials)}. Right: g, "
         f"{words.mean_over_seeds(trials)}. {words.UNCENTRED}",
         [
             "Effective depth: the least layer with an NCC error of at most ε, the NCC error being 1 − NCC accuracy "
@@ -171,7 +186,7 @@ def weight_decay_figure(results: Results) -> Drawing:
             words.SELF_PAIRS,
             words.GAP,
             HIDDEN,
-            f"{words.left_out(results.config, trials)} The right panel has them too.",
+            f"{words.left_out(results.config, trials)} The right panel has those of weight decays where none fits.",
             *words.setting(results.config, trials),
         ],
     )
@@ -180,7 +195,7 @@ def weight_decay_figure(results: Results) -> Drawing:
 def sharpening_figure(results: Results) -> Drawing:
     """g against the layer, a line an epoch, a panel a weight decay."""
     layers, trials = results.by_layer(INTRA, INTER), results.final()
-    layers = layers[layers["layer"] < results.config.model.depth].assign(gap=lambda t: t[INTRA] - t[INTER])
+    layers = drawn(layers[layers["layer"] < results.config.model.depth]).assign(gap=lambda t: t[INTRA] - t[INTER])
     decays, epochs = sorted(layers[WEIGHT_DECAY].unique()), sorted(layers["epoch"].unique())
     scale = LogNorm(1, max(epochs[-1], 2))
     figure, axes, _ = panels(len(decays))
@@ -196,7 +211,7 @@ def sharpening_figure(results: Results) -> Drawing:
     for ax in axes[::COLUMNS]:
         ax.set_ylabel("g = min intra − max inter")
     if axes:
-        colour_bar(axes[-1], plt.cm.ScalarMappable(scale, "viridis_r"), "epoch")
+        colour_bar(axes[:COLUMNS][-1], plt.cm.ScalarMappable(scale, "viridis_r"), "epoch")
     return Drawing(
         figure,
         f"Lines: the hidden layers at one epoch each, one panel per weight decay λ, "

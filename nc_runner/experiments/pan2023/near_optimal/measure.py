@@ -72,7 +72,7 @@ def theorem(alpha: Tensor, beta: Tensor, loss: Tensor, classes: int) -> Iterator
     alpha, beta, loss = (value.where(defined, 1.0) for value in (alpha, beta, loss))
     bounds = theory.near_optimal_bounds(alpha, beta, loss + ROUNDING, max(classes, 3), 1 / max(classes, 3))
     least = theory.min_cross_entropy(alpha, beta, classes)
-    given_up = torch.arange(1, classes + 1, dtype=torch.float64) / classes
+    given_up = torch.arange(1, classes + 1, dtype=torch.float64, device=alpha.device) / classes
     columns = alpha[:, None], beta[:, None], loss[:, None] + ROUNDING
     sharper = theory.sharper_near_optimal_bounds(*columns, max(classes, 2), given_up)
     for k, value in enumerate(sharper.intra_class_lower_bound.unbind(-1), start=1):

@@ -26,7 +26,7 @@ def batches(samples: int) -> Iterator[tuple[int, Tensor]]:
     The same for every network, so that they are compared on the same batches.
     """
     for draw in range(DRAWS):
-        order = torch.randperm(samples, generator=generator(0, "batch", draw))
+        order = torch.randperm(samples, generator=generator(0, "batch", draw), device="cpu")
         for size in [size for size in SIZES if size < samples] + [samples]:
             yield draw, order[:size]
 
