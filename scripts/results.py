@@ -29,7 +29,7 @@ def write_result(folder: RunFolder, row: str, docs: Path) -> None:
     (docs / "figures").mkdir(exist_ok=True)
     path = docs / "results" / f"{name_of(row)}.json"
     before = read_result(path)["figures"] if path.exists() else []
-    drawn = [p for p in sorted((folder.path / "figures").iterdir()) if p.suffix in (".png", ".gif")]
+    drawn = folder.pictures(".png", ".gif")
     figures = [figure(source, docs / "figures" / f"{name_of(row)}_{source.name}") for source in drawn]
     content = record(folder, row) | {"figures": figures}
     write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -176,6 +176,11 @@ class RunFolder:
         """Write ``figures/NAME.png`` to look at, ``figures/NAME.pdf`` to publish and ``figures/NAME.md`` to read."""
         write_drawing(self.path / "figures", name, drawing, formats)
 
+    def pictures(self, *suffixes: str) -> list[Path]:
+        """The figures that were written as files of these kinds, those that are named after a paper's figure first."""
+        written = (path for path in (self.path / "figures").glob("*") if path.suffix in suffixes)
+        return sorted(written, key=lambda path: (not path.name.startswith("figure_"), path.name))
+
     def write_movie(self, name: str, frames: Sequence[Image], *, frame_ms: int = 180, last_ms: int = 3_000) -> None:
         """Write ``figures/NAME.gif`` from palette images; it repeats for ever and shows its last frame longer."""
         folder = self.path / "figures"

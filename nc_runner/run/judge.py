@@ -65,7 +65,7 @@ def print_answer(
         why = ", ".join(name for name, _ in lacking.most_common(3))
         answer = f"Claims: {said}{f' (for want of: {why})' if why else ''}"
         console.print(answer, soft_wrap=not console.is_terminal)
-    first = next(iter(sorted((folder.path / "figures").glob("*.png"))), None)
+    first = next(iter(folder.pictures(".png")), None)
     console.print(f"Figure: {first or folder.path}", soft_wrap=True)
     for command, meaning in next_commands(folder, results, experiment):
         console.print(f"Next:   {command}  ({meaning})", soft_wrap=True, markup=False)

@@ -52,3 +52,13 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
 def test_a_locked_folder_is_refused(tmp_path: Path) -> None:
     with RunFolder(tmp_path).locked(), pytest.raises(UserError, match="another nc-run"), RunFolder(tmp_path).locked():
         pass
+
+
+def test_pictures_begin_with_the_paper_s_figures(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    for name in ("bound.png", "figure_2.png", "figure_1.png", "figure_1.pdf", "figure_1.md", "movie.gif"):
+        (tmp_path / "figures" / name).touch()
+    folder = RunFolder(tmp_path)
+    assert [path.name for path in folder.pictures(".png")] == ["figure_1.png", "figure_2.png", "bound.png"]
+    assert [path.name for path in folder.pictures(".png", ".gif")][-1] == "movie.gif"
+    assert RunFolder(tmp_path / "other").pictures(".png") == []
