@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import shutil
 import json
 import re
 from pathlib import Path
@@ -56,7 +57,10 @@ def test_a_line_a_claim_and_one_for_what_lacks() -> None:
     assert printed(24)[3].startswith("  lacks seeds (1)")
 
 
-def test_the_last_lines_are_the_answer(finished_run: Path) -> None:
+def test_the_last_lines_are_the_answer(finished_run: Path, tmp_path: Path) -> None:
+    """The figure is the paper's, whatever else is there."""
+    finished_run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    (finished_run / "figures" / "another.png").touch()
     results, text = read_results([RunFolder(finished_run)]), io.StringIO()
     experiment = experiments.load("bn_wd_sweep")
     print_answer(RunFolder(finished_run), results, experiment, CLAIMS, Console(file=text, width=80))

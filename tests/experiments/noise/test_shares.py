@@ -54,7 +54,7 @@ def test_of_many_settings_one_has_to_be_worse() -> None:
 
 
 def test_what_is_said_is_the_setting_with_the_least() -> None:
-    told = Shares({"0.001": Count(5, 5), "0.005": Count(9, 10), "0.01": Count(4, 5)}).told
+    told = Shares({"0.001": Count(3, 3), "0.005": Count(9, 10), "0.01": Count(4, 5)}).told
     assert (told.name, told.found) == ("told from noise", "the least 4 of 5 at 0.01")
     assert Shares({}).told.found == "no setting"
 
