@@ -2,9 +2,9 @@
 
 import dataclasses
 import io
-import shutil
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
