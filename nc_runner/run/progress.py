@@ -25,6 +25,7 @@ _PLAIN_EVERY_SECONDS = 15.0
 _WIDE = 110  # columns from which on there is room for rates and accuracies
 _WIDE_BAR, _NARROW_BAR = 24, 12  # columns of a bar
 _TRUSTED_SECONDS = 5.0  # by which the estimate weighs against what is seen
+_A_FEW_SECONDS = 4.0  # below, what starts the workers takes longer than the training
 _NOTABLE_SHARE, _NOTABLE_SECONDS = 0.2, 10.0  # from which on it is said that time goes into measuring
 
 
@@ -43,7 +44,8 @@ def announce(plan: Plan, costs: dict[str, Cost], console: Console, *, resumed: b
     if plan.config.train.method is Method.none:
         console.print(f"{what}, on {where}: nothing is trained, so there is no estimate")
     else:
-        console.print(f"{what}, on {where}: about {duration(seconds)}{left}{parts}")
+        how_long = f"about {duration(seconds)}" if seconds >= _A_FEW_SECONDS else "a few seconds"
+        console.print(f"{what}, on {where}: {how_long}{left}{parts}")
     for reason in plan.absent:
         console.print(f"Without {reason}", soft_wrap=True, markup=False)
     if plan.left_out:

@@ -128,9 +128,17 @@ def test_what_is_left_of_a_cost() -> None:
     assert Cost(8, 6.0, 4.0).after(9) == Cost(0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize(("resumed", "said"), [(False, "about 4 s\n"), (True, "about 4 s left\n")])
-def test_a_resumed_run_says_what_is_left(resumed: bool, said: str) -> None:
+@pytest.mark.parametrize(
+    ("resumed", "seconds", "said"),
+    [
+        (False, 4.0, "worker: about 4 s\n"),
+        (True, 4.0, "about 4 s left\n"),
+        (False, 0.2, "worker: a few seconds\n"),
+        (True, 3.9, "worker: a few seconds left\n"),
+    ],
+)
+def test_a_resumed_run_says_what_is_left(resumed: bool, seconds: float, said: str) -> None:
     words = ["experiment=bn_wd_sweep", "scale=smoke", "device=cpu", "jobs=1"]
     text = io.StringIO()
-    announce(make_plan(compose(words), words), {"a": Cost(10, 4.0)}, Console(file=text, width=200), resumed=resumed)
+    announce(make_plan(compose(words), words), {"a": Cost(10, seconds)}, Console(file=text, width=200), resumed=resumed)
     assert text.getvalue().endswith(said)
