@@ -41,7 +41,7 @@ def test_two_processes_measure_the_network_of_the_first_on_all_samples_once(tmp_
                     measured = [entry for entry in values if RATIO in entry]
                     assert [entry["step"] for entry in measured] == [4, 6]
                     values = measured[-1]
-                same(values, expected, rel=1e-9)
+                same(values, expected, rel=1e-5)  # float32 products of batches of other sizes
     for name in batches:
         with (tmp_path / name / "metrics.csv").open() as file:
             assert [row["epoch"] for row in csv.DictReader(file) if row[RATIO]] == ["1", "2"]

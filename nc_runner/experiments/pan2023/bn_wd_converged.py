@@ -30,6 +30,7 @@ from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase
 
 EPOCHS = "train.epochs"
+MARGIN = 1.3  # beside the points
 TITLES = {"conic_hull": "conic hull data", "teacher": "the teacher's data"}
 
 GROWTH_EVERYWHERE = replace(
@@ -99,7 +100,7 @@ def figures(results: Results) -> dict[str, Drawing]:
     times = decay_times_of(results)
     fits["decay times"] = fits["id"].map(dict(zip(results.trials["id"], times, strict=True)))
     lengths = sorted(final[EPOCHS].unique()) if EPOCHS in final else []
-    figure, axes = plt.subplots(2, len(TITLES), figsize=(8.2, 6.2), sharex="row", sharey=True)
+    figure, axes = plt.subplots(2, len(TITLES), figsize=(8.2, 6.2), sharey=True)
     best = 1 + 1 / (results.config.data.classes - 1)
     for (name, title), (over_decay, over_time) in zip(TITLES.items(), axes.T, strict=True):
         of = fits[fits["data.name"] == name]
@@ -112,6 +113,9 @@ def figures(results: Results) -> dict[str, Drawing]:
             if of.empty:
                 say(ax, words.none_fits(results.config))
         over_time.axvline(DECAY_TIMES, color=GREY, linestyle=":", linewidth=1)
+        for ax, key in ((over_decay, WEIGHT_DECAY), (over_time, "decay times")):  # the same for both data sets
+            if len(fits):
+                ax.set_xlim(fits[key].min() / MARGIN, fits[key].max() * MARGIN)
     for ax in axes[:, 0]:
         ax.set_ylabel("g = min intra − max inter")
     for row, columns in ((0, 4), (1, 5)):

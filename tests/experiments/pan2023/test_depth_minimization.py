@@ -10,10 +10,11 @@ import pytest
 from experiments.pan2023.made import DEPTH, FIRST, NO, OPEN, WD, YES, Edit, depths, verdicts, without_needs
 
 from nc_runner.experiments.base import Results
-from nc_runner.experiments.pan2023.conjectures import INTER, INTRA, NCC
+from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
 from nc_runner.experiments.pan2023.depth_minimization import claims as module
 from nc_runner.experiments.pan2023.depth_minimization.claims import claims
 from nc_runner.experiments.pan2023.depth_minimization.figures import figures
+from nc_runner.experiments.pan2023.effective_depth import NCC
 from nc_runner.figures.drawing import Drawing
 
 CONJECTURES = ("growth_with_layer", "depth_falls_with_weight_decay", "growth")  # of other data

@@ -5,7 +5,8 @@ from typing import Any
 
 from experiments.pan2023.made import CONIC, FIRST, WD, depths
 
-from nc_runner.experiments.pan2023.conjectures import INTRA, NCC
+from nc_runner.experiments.pan2023.conjectures import INTRA
+from nc_runner.experiments.pan2023.effective_depth import NCC
 from nc_runner.experiments.pan2023.fits import enough_seeds, fitting, left_out, measured, trained
 
 

@@ -10,9 +10,8 @@ from nc_runner.experiments.needs import at_paper_sizes, data_is, grid_complete, 
 from nc_runner.experiments.noise.contrast import above
 from nc_runner.experiments.noise.shares import RULE, Shares
 from nc_runner.experiments.noise.trend import trend
+from nc_runner.experiments.pan2023 import words
 from nc_runner.experiments.pan2023.conjectures import (
-    DEPTH,
-    DEPTH_SEEN,
     GROWTH,
     GROWTH_SEEN,
     GROWTH_TOLERANCE,
@@ -20,15 +19,19 @@ from nc_runner.experiments.pan2023.conjectures import (
     INTRA,
     LAYERS,
     LAYERS_SEEN,
-    NCC,
-    NCC_ERROR,
-    depth_falls_with_weight_decay,
-    effective_depths,
     growth_with_layer,
     growth_with_weight_decay,
     per_factor_e,
     steps_of,
     with_gap,
+)
+from nc_runner.experiments.pan2023.effective_depth import (
+    DEPTH,
+    DEPTH_SEEN,
+    NCC,
+    NCC_ERROR,
+    depth_falls_with_weight_decay,
+    effective_depths,
 )
 from nc_runner.experiments.pan2023.fits import (
     LEVELS,
@@ -145,14 +148,11 @@ def convergence(results: Results) -> Claim:
     high, low = done.trials[fails], done.trials[converges]
     shares = Shares(fit_as_said(done.trials[fails | converges], fails, WEIGHT_DECAY))
     fit_low, fit_high = (int((rows["status"] == "interpolated").sum()) for rows in (low, high))
-    reached = [
-        "diverged" if s == "diverged" else f"{a:.4f}" for s, a in zip(high["status"], high["accuracy"], strict=True)
-    ]
+    reached = sorted(words.reached(high))
     least = low.loc[low["status"] != "diverged", "accuracy"].min()
     said = f", least accuracy {least:.4f}" if len(low) and least == least else ""
     measured = (
-        f"{fit_low} of {len(low)} trials up to 0.005 fit{said}; accuracy at 0.01: "
-        f"{', '.join(sorted(reached)) or 'no trial'}"
+        f"{fit_low} of {len(low)} trials up to 0.005 fit{said}; accuracy at 0.01: {', '.join(reached) or 'no trial'}"
     )
     holds = shares.all_so if len(high) and len(low) else None
     return CONVERGENCE.judged(

@@ -13,7 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from nc_runner.experiments.base import Results
 from nc_runner.experiments.pan2023 import words
-from nc_runner.experiments.pan2023.conjectures import DEPTH_EPS, INTER, INTRA, NC3, NCC, effective_depths
+from nc_runner.experiments.pan2023.conjectures import INTER, INTRA, NC3
+from nc_runner.experiments.pan2023.effective_depth import DEPTH_EPS, NCC, effective_depths
 from nc_runner.experiments.pan2023.fits import WEIGHT_DECAY
 from nc_runner.figures import BLUE, GREEN, GREY, ORANGE, PURPLE
 from nc_runner.figures.drawing import Drawing, colour_bar, say
