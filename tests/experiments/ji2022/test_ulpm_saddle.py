@@ -152,6 +152,12 @@ def test_the_escape_is_the_ratio_of_each_noise_against_log_t() -> None:
     np.testing.assert_allclose(x, [1e2, 1e3, 1e4, 1e5, 1e6])
     np.testing.assert_allclose(y, 1 / 8 + (1 / 6 - 1 / 8) * np.arange(0.2, 1.1, 0.2) ** 4 + 0.002)  # the median
     np.testing.assert_allclose(lines["none: on the ray"].get_ydata(), 1 / 8)
+    band = ax.collections[-1].get_paths()[0].vertices  # of the largest noise, from the least seed to the largest
+    for time, least in zip(x, y - 0.002, strict=True):
+        of_time = band[np.isclose(band[:, 0], time), 1]
+        np.testing.assert_allclose([of_time.min(), of_time.max()], [least, least + 0.03])
+    words = {text.get_position()[1]: text.get_text().replace("\n", " ") for text in ax.texts}
+    assert words == {1 / 8: "1/8: Example 3.1", 1 / 6: "1/6: neural collapse"}
     assert "over 3 seeds" in drawing.caption
     plt.close(drawing.figure)
 

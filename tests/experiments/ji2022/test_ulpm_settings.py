@@ -17,6 +17,7 @@ from nc_runner.experiments.ji2022.laws import STATEMENTS, fitting
 from nc_runner.experiments.ji2022.ulpm_settings import claims as claims_module
 from nc_runner.experiments.ji2022.ulpm_settings.claims import SETTING, claims, reached, slopes_by_setting, start_is
 from nc_runner.experiments.ji2022.ulpm_settings.figures import figures
+from nc_runner.figures import BLUE, ORANGE
 from nc_runner.figures.drawing import CAPTION_LINES
 from nc_runner.figures.fit import fit
 
@@ -157,6 +158,25 @@ def test_a_row_is_the_mean_slope_of_a_setting_and_its_bar_goes_from_least_to_lar
     assert "mean over 3 seeds" in drawing.caption
     assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
     plt.close(drawing.figure)
+
+
+@pytest.mark.parametrize(("rate", "colour"), [(-0.87, ORANGE), (-0.93, BLUE)])
+def test_a_row_is_blue_where_its_mean_is_a_decay(rate: float, colour: str) -> None:
+    """Of seeds 0.05 to either side, -0.9 is the limit."""
+    for ax in figures(results(rate=rate))["settings"].figure.axes:
+        assert [line.get_color() for line in ax.lines[6:8]] == [colour] * 2
+        assert ax.lines[-1].get_xdata() == [-1, -1]
+    plt.close("all")
+
+
+def test_a_flow_from_constructed_collapse_is_no_row() -> None:
+    of = results()
+    long = of.metrics[of.metrics["trial"] == "0-0"]
+    simplex = of.trials.loc[of.trials["model.start"] == "simplex", "id"]
+    flows = [of.metrics[~of.metrics["trial"].isin(simplex)], *(long.assign(trial=name) for name in simplex)]
+    drawing = figures(dataclasses.replace(of, metrics=pd.concat(flows, ignore_index=True)))["settings"]
+    assert len(drawing.figure.axes[0].get_yticklabels()) == 11
+    plt.close("all")
 
 
 def test_where_nothing_flowed_the_axes_say_so() -> None:

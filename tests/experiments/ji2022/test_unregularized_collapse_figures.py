@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from experiments.ji2022.unregularized_tables import CELLS, results, verdicts
 
-from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.base import Results, Verdict
 from nc_runner.experiments.ji2022.laws import STATEMENTS
 from nc_runner.experiments.ji2022.terminal import by_time, slopes
 from nc_runner.experiments.ji2022.unregularized_collapse.figures import CURVES, figures
@@ -28,7 +28,7 @@ def test_networks_that_diverge_or_have_not_ended_leave_everything_undecided_and_
 def test_whatever_was_measured_is_drawn_over_a_short_caption(changes: dict[str, int]) -> None:
     drawings = figures(results(**changes))
     assert set(drawings) == {"panels_resnet18", "panels_vgg13", "slopes"}
-    assert len(drawings["panels_resnet18"].figure.axes) == 8
+    assert [len(drawings[f"panels_{model}"].figure.axes) for model in ("resnet18", "vgg13")] == [8, 4]
     for drawing in drawings.values():
         assert fit(drawing.figure, caption=drawing.caption) <= CAPTION_LINES
         plt.close(drawing.figure)
@@ -78,16 +78,45 @@ def test_panels_are_the_measures_over_epochs_and_guides_powers_of_log_t() -> Non
     plt.close("all")
 
 
+def test_the_phase_begins_with_the_last_seed_s_and_guides_enclose_the_curves() -> None:
+    """Seed 1 fits from epoch 50 on, the others from 10; class means are a tenth of what classifiers are."""
+    of = results(seeds=3)
+    late = (
+        (of.metrics["trial"] == "vgg13-cifar10-1") & (of.metrics["metric"] == "accuracy") & (of.metrics["epoch"] < 50)
+    )
+    value = of.metrics["value"].mask(late, 0.9)
+    value = value.where(of.metrics["metric"] != STATEMENTS["class_mean_norms"][1], value / 10)
+    of = Results(of.config, of.trials, of.metrics.assign(value=value))
+    ax = figures(of)["panels_vgg13"].figure.axes[0]
+    first = min(epoch for epoch in of.metrics["epoch"].unique() if epoch >= 50)
+    (shade,) = [patch for patch in ax.patches if patch.get_zorder() == 0]
+    assert shade.get_x() == pytest.approx(np.log(first))
+    *curves, under, over = ax.lines
+    starts = [curve.get_ydata()[np.argmin(np.abs(curve.get_xdata() - under.get_xdata()[0]))] for curve in curves]
+    assert under.get_ydata()[0] < min(starts)
+    assert over.get_ydata()[0] > max(starts)
+    plt.close("all")
+
+
 def test_markers_are_the_mean_slopes_of_each_cell_against_either_clock() -> None:
+    """Seed 1 falls by a power 1.1 times as large."""
     of = results(self_duality_distance=-0.3)
+    powers = of.metrics["trial"].str.endswith("-1") & of.metrics["metric"].isin([m for _, m, _ in STATEMENTS.values()])
+    value = of.metrics["value"].mask(powers, of.metrics["value"] ** 1.1)
+    of = Results(of.config, of.trials, of.metrics.assign(value=value))
     table = by_time(of)
     for ax, clock in zip(figures(of)["slopes"].figure.axes, ("log_epoch", "log_t"), strict=True):
         drawn = [line.get_xdata()[0] for line in ax.lines if line.get_marker() != "None"]
+        measured = [(STATEMENTS[curve][1], cell) for curve in CURVES for cell in CELLS]
         expected = [
             np.mean(slopes(table[(table["model.name"] == model) & (table["data.name"] == data)], metric, clock))
-            for metric in (STATEMENTS[curve][1] for curve in CURVES)
-            for model, data, _ in CELLS
+            for metric, (model, data, _) in measured
         ]
         np.testing.assert_allclose(drawn, expected)
+        bars = [line.get_xdata() for line in ax.lines if line.get_marker() == "None"][: len(expected)]
+        for bar, metric, cell in zip(bars, *zip(*measured, strict=True), strict=True):
+            of_cell = slopes(table[(table["model.name"] == cell[0]) & (table["data.name"] == cell[1])], metric, clock)
+            np.testing.assert_allclose(bar, [min(of_cell), max(of_cell)])
+        assert sorted(line.get_xdata()[0] for line in ax.lines[-3:]) == [-1, -0.5, 0]
         assert drawn[-1] > -0.5 > drawn[-2]  # the last cell's self-duality falls more slowly
     plt.close("all")
