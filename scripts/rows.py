@@ -7,7 +7,7 @@ import re
 # An experiment at scale=cpu takes a GPU, or more than two hours on two cores, at the paper's sizes.
 ROWS = (
     "bn_wd_sweep",
-    "bn_wd_sweep seeds=5",
+    "bn_wd_sweep seeds=5",  # with three, three more claims cannot be told from noise
     "bn_wd_converged",
     "decay_times",
     "conic_hull",

@@ -6,7 +6,8 @@ goes the other way refutes nothing.
 At a setting a statement *holds* where nearly all seeds do as it says, ``NEARLY_ALL`` of them, and *fails* where nearly
 none does. By the binomial distribution, *so*: so many seeds do that chance gives as many at ``ALPHA`` at the most where
 nearly none does, and not so few that it gives as few where nearly all do. *Not so*: the other way round, at ``ALPHA``
-divided by the number of settings (Bonferroni). Else, where about half do or the seeds are few, one cannot tell.
+divided by the number of settings (Bonferroni). Else, where about half do or the seeds are few, one cannot tell; 3 of 5
+is about half, as so few are in doubt already where chance gives them in ``DOUBT`` of cases.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from nc_runner.experiments.claim import Need
 
 NEARLY_ALL = 0.9  # [choice] share of seeds that do as the statement says where it holds
 ALPHA = 0.05  # [choice] probability of either error
+DOUBT = 0.1  # [choice] probability, where nearly all do, of so few that it is not said that nearly all do
 RULE = (
-    f"nearly all ({NEARLY_ALL:.0%} [choice]) told from nearly none by the binomial distribution at {ALPHA:.0%}; a "
-    "setting where nearly none does counts against it"
+    f"nearly all ({NEARLY_ALL:.0%} [choice]) told from nearly none by the binomial distribution at {ALPHA:.0%}, and "
+    f"more than in doubt at {DOUBT:.0%} [choice]; a setting where nearly none does counts against it"
 )
 
 
@@ -52,7 +54,7 @@ class Shares:
     @property
     def all_so(self) -> bool:
         """There is a setting, and at every one nearly all seeds do."""
-        return bool(self.counts) and all(of.many() and not of.few() for of in self.counts.values())
+        return bool(self.counts) and all(of.many() and not of.few(DOUBT) for of in self.counts.values())
 
     @property
     def not_so(self) -> list[str]:

@@ -30,6 +30,7 @@ from nc_runner.figures.drawing import Drawing, say
 from nc_runner.figures.series import plot_over, seeds_phrase
 
 EPOCHS = "train.epochs"
+SIMPLEX = "simplex ETF, C/(C−1)"
 MARGIN = 1.3  # beside the points
 TITLES = {"conic_hull": "conic hull data", "teacher": "the teacher's data"}
 
@@ -109,7 +110,7 @@ def figures(results: Results) -> dict[str, Drawing]:
         by_epochs(over_decay, of, lengths)
         by_decay(over_time, of, sorted(final[WEIGHT_DECAY].unique()))
         for ax in (over_decay, over_time):
-            ax.axhline(best, color=GREY, linestyle="--", linewidth=1, label="simplex ETF, C/(C−1)")
+            ax.axhline(best, color=GREY, linestyle="--", linewidth=1, label=SIMPLEX)
             if of.empty:
                 say(ax, words.none_fits(results.config))
         over_time.axvline(DECAY_TIMES, color=GREY, linestyle=":", linewidth=1)
@@ -119,8 +120,10 @@ def figures(results: Results) -> dict[str, Drawing]:
     for ax in axes[:, 0]:
         ax.set_ylabel("g = min intra − max inter")
     for row, columns in ((0, 4), (1, 5)):
-        labelled = (zip(*reversed(ax.get_legend_handles_labels()), strict=True) for ax in axes[row])
-        entries = dict(sorted(itertools.chain(*labelled), key=lambda entry: entry[0].startswith("simplex")))
+        entries = {
+            label: handle for ax in axes[row] for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+        }
+        entries[SIMPLEX] = entries.pop(SIMPLEX)  # the last, though a later panel may have more lines
         where = (0.5, 0.92) if row == 0 else (0.5, 0.0)
         figure.legend(
             entries.values(),

@@ -24,15 +24,10 @@ from nc_runner.experiments.pan2023.conjectures import (
 )
 from nc_runner.experiments.pan2023.fits import fitting
 
-FOUND = {  # on the conjectures' own data after 680 epochs; the smallest weight decays have not converged
-    "growth_with_layer": YES,
-}
 
-
-def judged(results: Results) -> dict[str, Any]:
-    fits = fitting(results)
-    claim = growth_with_layer(fits, LAYERS, late=True)
-    return {claim.id: claim.verdict}
+def judged(results: Results) -> object:
+    """The verdict on Conjecture 3.2.1, over the weight decays that have converged."""
+    return growth_with_layer(fitting(results), LAYERS, late=True).verdict
 
 
 def at(decay: float, layer: int, metric: str, change: float, seed: int | None = None) -> Edit:
@@ -52,10 +47,10 @@ def test_statements_are_short_and_each_has_needs() -> None:
 
 
 def test_they_hold_on_their_own_data_at_convergence_alone() -> None:
-    assert judged(depths(words=CONIC)) == FOUND
-    assert set(judged(depths()).values()) == {OPEN}
-    assert set(judged(depths(words=(*CONIC[:2], "train.epochs=100"))).values()) == {OPEN}
-    assert set(judged(depths(words=CONIC, seeds=2)).values()) == {OPEN}
+    assert judged(depths(words=CONIC)) is YES
+    assert judged(depths()) is OPEN
+    assert judged(depths(words=(*CONIC[:2], "train.epochs=100"))) is OPEN
+    assert judged(depths(words=CONIC, seeds=2)) is OPEN
 
 
 @pytest.mark.parametrize(("fall", "verdict"), [(0.099, YES), (0.101, NO), (0.3, NO)])
@@ -67,7 +62,7 @@ def test_layers_are_compared_with_their_neighbours(fall: float, verdict: object)
         for layer in range(8, LAYERS_OF_NET):
             metrics[layer, INTRA] -= (fall + step) * (point[WD] == 5e-3)
 
-    assert judged(depths(edit, words=CONIC, spread=1e-5))["growth_with_layer"] is verdict
+    assert judged(depths(edit, words=CONIC, spread=1e-5)) is verdict
 
 
 def test_two_small_steps_down_are_no_large_one() -> None:
@@ -84,15 +79,15 @@ def test_two_small_steps_down_are_no_large_one() -> None:
 
 
 def test_a_fall_at_a_weight_decay_that_has_not_converged_says_nothing() -> None:
-    assert judged(depths(at(1e-4, 9, INTRA, -0.5), words=CONIC)) == FOUND
-    assert judged(depths(at(3e-3, 9, INTRA, -0.5), words=CONIC)) == {**FOUND, "growth_with_layer": NO}
+    assert judged(depths(at(1e-4, 9, INTRA, -0.5), words=CONIC)) is YES
+    assert judged(depths(at(3e-3, 9, INTRA, -0.5), words=CONIC)) is NO
 
 
 def test_the_last_layer_s_logits_are_no_hidden_layer() -> None:
     def edit(point: dict[str, Any], metrics: dict[Any, float]) -> None:
         metrics[LAYERS_OF_NET, INTRA] = metrics[LAYERS_OF_NET, INTER] = 0.0
 
-    assert judged(depths(edit, words=CONIC)) == FOUND
+    assert judged(depths(edit, words=CONIC)) is YES
 
 
 def simulate(judge: Any, made: Results, spread: float, metric: str, by_layer: bool = False) -> list[object]:
