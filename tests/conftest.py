@@ -61,10 +61,14 @@ def saved_step(folder: Path) -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """What is kept between runs is kept under tmp; datasets, which reads these when first imported, asks no network."""
+    """What is kept between runs is kept under tmp; datasets, which reads these when first imported, asks no network.
+
+    A machine's own folder of images is seen by the tests that ask for real ones alone, so that no other needs one.
+    """
     folders = {"NC_CACHE": "cache", "HF_HOME": "huggingface"}
     os.environ |= {name: str(tmp_path_factory.mktemp(folder)) for name, folder in folders.items()}
     os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.pop("NC_DATA_ROOT", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

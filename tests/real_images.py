@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+NAMED = os.environ.get("NC_DATA_ROOT", "")
+
 
 def real_data() -> str:
     """A folder with MNIST and CIFAR-10; skips the test where there is none."""
-    folders = [os.environ.get("NC_DATA_ROOT", ""), str(Path(__file__).parents[2] / "shared" / "data")]
+    folders = [NAMED, str(Path(__file__).parents[2] / "shared" / "data")]
     for folder in folders:
         if folder and (Path(folder) / "mnist").is_dir():
             return folder

@@ -12,9 +12,8 @@ from nc_runner import experiments
 from nc_runner.cli.mistakes import compose
 from nc_runner.config.choices import Method
 from nc_runner.config.compose import experiment_names
-from nc_runner.config.trials import make_trials
 from nc_runner.data import load
-from nc_runner.run.plan import stacks_by_name
+from nc_runner.run.plan import make_plan
 from nc_runner.training import begin
 
 WORDS = {name: [f"experiment={name}", "scale=smoke"] for name in experiment_names()}
@@ -23,7 +22,8 @@ TRAINED = [name for name, words in WORDS.items() if compose(words).train.method 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_measurement_makes_its_tensors_where_the_network_is(name: str) -> None:
-    stack = next(iter(stacks_by_name(make_trials(compose([*WORDS[name], *smoke_overrides(name)])), "cpu").values()))
+    words = [*WORDS[name], *smoke_overrides(name), "device=cpu"]
+    stack = next(iter(make_plan(compose(words), words).stacks.values()))
     config = stack[0].config
     training = begin(stack, *load(config.data), device=torch.device("cpu"))
     with torch.no_grad(), torch.device("meta"):
