@@ -24,6 +24,10 @@ def decay_times_of(results: Results, until: pd.Series[float] | None = None) -> p
     NaN for an optimiser that divides by the size of gradients, whose time is not known. Where the first layer has a
     weight decay of its own, lambda is the smaller of the two; a lambda of 0 gives 0.
     """
+    return results.once("decay_times", lambda: _counted(results)) if until is None else _counted(results, until)
+
+
+def _counted(results: Results, until: pd.Series[float] | None = None) -> pd.Series[float]:
     flat = flatten(results.config)
 
     def column(key: str) -> pd.Series[float]:

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from nc_runner.errors import UserError
 from nc_runner.experiments.base import Claim, Experiment, Need, Results, Verdict
 from nc_runner.experiments.claim import SHORT
 from nc_runner.record.folder import RunFolder
 from nc_runner.run.alike import parts
 from nc_runner.run.draw import draw
+from nc_runner.run.results import read_overrides
 from nc_runner.run.undefined import judged
 
 log = logging.getLogger(__name__)
@@ -74,14 +76,24 @@ def print_answer(
 def next_commands(folder: RunFolder, results: Results, experiment: Experiment) -> list[tuple[str, str]]:
     """What a person would type now, with what it does."""
     commands = [(f"nc-run claims {folder.path}", "every claim with what it needs")]
-    scale, name = results.config.scale.name, results.config.experiment
-    if scale in ("quick", "smoke"):
+    config = results.config
+    if config.scale.name in ("quick", "smoke"):
         takes_days = experiment.cost.startswith("~")
-        larger, what = (
-            (" scale=cpu", "sizes for two cores") if takes_days else ("", f"the paper's sizes, {experiment.cost}")
-        )
-        commands.append((f"nc-run experiment={name}{larger}", what))
+        chosen = words_that_choose(folder)
+        cost = "" if chosen else f", {experiment.cost}"  # which was measured on the experiment's own
+        meaning = "sizes for two cores" if takes_days else f"the paper's sizes{cost}"
+        words = [f"experiment={config.experiment}", *chosen, *(["scale=cpu"] if takes_days else [])]
+        commands.append((f"nc-run {' '.join(words)}", meaning))
     return commands
+
+
+def words_that_choose(folder: RunFolder) -> list[str]:
+    """The command line's words by which a run has other data or another network; none where they are not kept, as of
+    runs put together."""
+    try:
+        return [word for word in read_overrides(folder) if word.startswith(("data=", "model="))]
+    except UserError:
+        return []
 
 
 def statuses(results: Results) -> str:

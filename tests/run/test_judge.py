@@ -7,12 +7,14 @@ import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
 from nc_runner import experiments
 from nc_runner.cli.mistakes import compose
+from nc_runner.experiments.base import Results
 from nc_runner.experiments.claim import Claim, Need
 from nc_runner.record.folder import RunFolder
 from nc_runner.run import run as running
@@ -92,6 +94,16 @@ def test_after_a_small_run_the_larger_one_is_offered(
     results = dataclasses.replace(read_results([RunFolder(finished_run)]), config=config)
     commands = [command for command, _ in next_commands(RunFolder(MADE), results, experiments.load(name))]
     assert commands == [f"nc-run claims {MADE}", *([larger] if larger else [])]
+
+
+def test_the_larger_one_is_of_the_same_data_and_network(tmp_path: Path) -> None:
+    """The time that the experiment takes is that of its own, and not said."""
+    words = ["experiment=depth_minimization", "data=conic_hull", "scale=smoke", "model=mlp", "seeds=1"]
+    folder = RunFolder.claim(tmp_path / "run", "hydra.run.dir")
+    folder.write_config(OmegaConf.structured(compose(words)), OmegaConf.create({}), words)
+    results = Results(compose(words), pd.DataFrame(), pd.DataFrame())
+    _, larger = next_commands(folder, results, experiments.load("depth_minimization"))
+    assert larger == ("nc-run experiment=depth_minimization data=conic_hull model=mlp", "the paper's sizes")
 
 
 def test_where_drawing_fails_the_measurements_are_saved_and_it_says_how_to_draw(
