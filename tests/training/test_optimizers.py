@@ -3,6 +3,7 @@
 import pytest
 import torch
 from reference import as_torch, linears
+from stacks import training
 from torch import Tensor, nn
 
 from nc_runner.config.choices import Activation, Norm, Optimizer, Precision, Schedule
@@ -15,13 +16,7 @@ from nc_runner.rng import minibatch_order
 from nc_runner.training.optimizers import clip
 from nc_runner.training.sgd import SGD
 
-CPU = torch.device("cpu")
 EXACT = {"rtol": 1e-8, "atol": 1e-10}
-
-
-def training(config: Config, dtype: torch.dtype = torch.float64, only: int | None = None) -> SGD:
-    trials = make_trials(config)
-    return SGD(trials if only is None else [trials[only]], *load(config.data), device=CPU, dtype=dtype)
 
 
 def torch_s(config: Config, parameters: list[Tensor]) -> torch.optim.Optimizer:
