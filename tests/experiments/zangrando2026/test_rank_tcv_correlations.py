@@ -1,7 +1,9 @@
 """Whether distances from low rank follow cluster variation: of which networks it is judged, and by layers and seeds."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
+import pandas as pd
 import pytest
 from experiments.zangrando2026.rank_tcv_tables import (
     DECAYS,
@@ -12,13 +14,25 @@ from experiments.zangrando2026.rank_tcv_tables import (
     changed,
     results,
 )
-from nonsense import (
-    by_id,
-    verdicts,
-)
+from nonsense import by_id, verdicts
 
-from nc_runner.experiments.base import Verdict
+from nc_runner.experiments.base import Claim, Results, Verdict
 from nc_runner.experiments.zangrando2026.rank_tcv import EXPERIMENT
+
+
+def claims_where_variation(of_noise: Callable[[Results, pd.Series], pd.Series], *layers: int) -> dict[str, Claim]:
+    """By id, where the cluster variation of these layers (all by default) is a function of each trial's noise."""
+    table = results()
+    metrics = table.metrics
+    noise = metrics["trial"].map(table.trials.set_index("id")["data.sigma"])
+    of = (metrics["metric"] == "input_cluster_variation") & (metrics["layer"].isin(layers) | (not layers))
+    value = metrics["value"].mask(of, of_noise(table, noise))
+    return by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+
+
+def in_order(order: Sequence[int]) -> Callable[[Results, pd.Series], pd.Series]:
+    """The five values of the noise in another order."""
+    return lambda _, noise: noise.map({sigma: SIGMAS[place] for sigma, place in zip(SIGMAS, order, strict=True)})
 
 
 def test_a_variation_that_falls_with_noise_is_refused_alone() -> None:
@@ -29,11 +43,7 @@ def test_a_variation_that_falls_with_noise_is_refused_alone() -> None:
 
 def test_a_variation_that_only_follows_the_weight_decay_is_refused_within_it_alone() -> None:
     """Relative variation goes on rising with the noise; the absolute one, in whose terms the bound is, does not."""
-    table = results()
-    metrics, noise = table.metrics, table.trials.set_index("id")["data.sigma"]
-    of = metrics["metric"] == "input_cluster_variation"
-    value = metrics["value"].mask(of, 1 / metrics["trial"].map(noise))
-    found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+    found = claims_where_variation(lambda _, noise: 1 / noise)
     within = found.pop("follows_variation_within_decay")
     assert within.verdict is REFUSED
     assert within.measured == (
@@ -44,13 +54,8 @@ def test_a_variation_that_only_follows_the_weight_decay_is_refused_within_it_alo
 
 @pytest.mark.parametrize(("order", "verdict"), [((1, 0, 3, 2, 4), REPRODUCED), ((2, 0, 1, 4, 3), REFUSED)])
 def test_correlations_at_one_weight_decay_are_averaged(order: tuple[int, ...], verdict: Verdict) -> None:
-    """Five values of the noise in another order: 1 - 6 sum d^2 / 120 is 0.8, then 0.6."""
-    table = results()
-    metrics, noise = table.metrics, table.trials.set_index("id")["data.sigma"]
-    moved = {sigma: SIGMAS[place] for sigma, place in zip(SIGMAS, order, strict=True)}
-    of = metrics["metric"] == "input_cluster_variation"
-    value = metrics["value"].mask(of, metrics["trial"].map(noise).map(moved))
-    found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+    """1 - 6 sum d^2 / 120 is 0.8, then 0.6."""
+    found = claims_where_variation(in_order(order))
     assert found["follows_variation_within_decay"].verdict is verdict
 
 
@@ -62,12 +67,7 @@ def test_a_distance_below_the_floor_is_the_least_of_its_weight_decay() -> None:
 
 def test_every_layer_has_to_follow() -> None:
     """Layer 2 with a correlation of 0.6, or with distances that are all alike."""
-    table = results()
-    metrics, noise = table.metrics, table.trials.set_index("id")["data.sigma"]
-    of = (metrics["metric"] == "input_cluster_variation") & (metrics["layer"] == 2)
-    order = dict(zip(SIGMAS, (SIGMAS[place] for place in (2, 0, 1, 4, 3)), strict=True))  # 0.6
-    value = metrics["value"].mask(of, metrics["trial"].map(noise).map(order))
-    found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+    found = claims_where_variation(in_order((2, 0, 1, 4, 3)), 2)
     assert found["follows_variation_within_decay"].measured.startswith("layer 1 1.00, layer 2 0.60;")
     assert found["follows_variation_within_decay"].verdict is REFUSED
     found = by_id(EXPERIMENT, changed({"layer": 2}, relative_rank_distance=1e-20))
@@ -76,13 +76,12 @@ def test_every_layer_has_to_follow() -> None:
 
 def test_the_median_power_is_told() -> None:
     """Of two layers at three weight decays, at which distances go as TCV, its square and its fourth power."""
-    table = results()
-    metrics, noise = table.metrics, table.trials.set_index("id")["data.sigma"]
-    decay = metrics["trial"].map(table.trials.set_index("id")["train.weight_decay"])
-    powers = decay.map(dict(zip(DECAYS, (1, 2, 4), strict=True)))
-    of = (metrics["metric"] == "input_cluster_variation") & metrics["layer"].isin([1, 2])
-    value = metrics["value"].mask(of, metrics["trial"].map(noise) ** (1 / powers))
-    found = by_id(EXPERIMENT, dataclasses.replace(table, metrics=metrics.assign(value=value)))
+
+    def variation(table: Results, noise: pd.Series) -> pd.Series:
+        decay = table.metrics["trial"].map(table.trials.set_index("id")["train.weight_decay"])
+        return noise ** (1 / decay.map(dict(zip(DECAYS, (1, 2, 4), strict=True))))
+
+    found = claims_where_variation(variation, 1, 2)
     assert found["follows_variation_within_decay"].measured.endswith("p 1 to 4, median 2")
 
 
