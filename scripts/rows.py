@@ -15,6 +15,7 @@ ROWS = (
     "depth_minimization data=conic_hull",
     "depth_collapse",
     "dataset_complexity",
+    "dataset_complexity train.epochs=680",  # ten decay times at its smallest weight decay
     "near_optimal",
     "pan_lemmas",
     "collapse_movie",

@@ -12,7 +12,7 @@ from nc_runner.experiments.needs import decay_times, grid_complete, seeds
 from nc_runner.experiments.noise.contrast import between
 from nc_runner.experiments.noise.trend import trend
 from nc_runner.experiments.pan2023.conjectures import INTER, INTRA
-from nc_runner.experiments.pan2023.dataset_complexity.measure import DEPTH, NAME, RATIO, with_complexity
+from nc_runner.experiments.pan2023.dataset_complexity.measure import RATIO, with_complexity
 from nc_runner.experiments.pan2023.fits import SEEDS, WEIGHT_DECAY, fitting, groups, measured, of_enough_seeds
 
 _NEEDS = (decay_times(), seeds(SEEDS), measured(INTRA, INTER, RATIO))  # of the trials at each best
@@ -55,42 +55,46 @@ def claims(results: Results) -> list[Claim]:
     ]
 
 
-def best(fits: Results, metric: str) -> pd.DataFrame:
-    """The trials of each data set at the weight decay with the largest mean of a metric over seeds."""
-    table = with_complexity(enough_seeds_of_each(fits).final())
-    if metric == "log_ratio":  # of scatter between to within the classes, so that more is more collapse
-        table = table.assign(
-            log_ratio=-np.log(table[RATIO].clip(lower=np.finfo(float).tiny)) if RATIO in table else 0.0
-        )
-    mean = table.groupby(["complexity", WEIGHT_DECAY])[metric].mean()
+def collapse_of(fits: Results, metric: str) -> pd.DataFrame:
+    """The trials that fit, with a column of the metric, more of which is more collapse."""
+    table = with_complexity(fits.final())
+    if metric == "log_ratio":  # of scatter between to within the classes
+        return table.assign(log_ratio=-np.log(table[RATIO].clip(lower=np.finfo(float).tiny)) if RATIO in table else 0.0)
+    return table
+
+
+def best(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The trials of each data set at the weight decay with the largest mean over seeds, of those where enough fit."""
+    kept = [rows[of_enough_seeds(rows)] for _, rows in table.groupby("complexity")]
+    enough = pd.concat(kept) if kept else table
+    mean = enough.groupby(["complexity", WEIGHT_DECAY])[metric].mean()
     at = mean.dropna().groupby(level=0).idxmax().tolist()
     chosen = [pair in at for pair in zip(table["complexity"], table[WEIGHT_DECAY], strict=True)]
     return table[pd.Series(chosen, table.index, dtype=bool)]
 
 
-def enough_seeds_of_each(fits: Results) -> Results:
-    """Of each data set the weight decays at which enough seeds fit."""
-    kept: set[str] = set()
-    for _, rows in fits.trials.groupby([NAME, DEPTH]):
-        kept |= set(rows["id"][of_enough_seeds(rows)])
-    return fits.only(fits.trials["id"].isin(kept))
-
-
-def bracketed(fits: Results, chosen: pd.DataFrame) -> Need:
-    """Whether each data set's best weight decay lies between others that were tried, so that no end is better still."""
+def best_found(fits: Results, table: pd.DataFrame, metric: str) -> Need:
+    """Whether each data set's best weight decay lies between others that were tried, so that no end is better still,
+    and none is better that was left out because too few seeds fit there.
+    """
     tried = [float(value) for value in fits.grid.get(WEIGHT_DECAY, [])]
     low, high = (min(tried), max(tried)) if tried else (math.inf, -math.inf)
-    inside = chosen[WEIGHT_DECAY].between(low * (1 + 1e-9), high * (1 - 1e-9))
-    at_an_end = sorted(set(chosen.loc[~inside, "name"]))
-    required = "each data set's best weight decay between the least and the largest tried"
-    return Need(
-        "best weight decay found", required, f"not of {', '.join(at_an_end)}" if at_an_end else "all", not at_an_end
-    )
+    lacks = []
+    for of, chosen in best(table, metric).groupby("complexity"):
+        name, decay = chosen["name"].iloc[0], chosen[WEIGHT_DECAY].iloc[0]
+        means = table[table["complexity"] == of].groupby(WEIGHT_DECAY)[metric].mean()
+        if not low * (1 + 1e-9) < decay < high * (1 - 1e-9):
+            lacks.append(f"{name}: best at the {'least' if decay < high else 'largest'} tried")
+        elif means.max() > means[decay]:
+            lacks.append(f"{name}: better at {means.idxmax():g}, where too few seeds fit")
+    required = "each data set's best between the least and the largest tried, and none better where too few seeds fit"
+    return Need("best weight decay found", required, "; ".join(lacks) or "all", not lacks)
 
 
 def falls_with_complexity(fits: Results, statement: Statement, metric: str, whole: Need) -> Claim:
     """The trend of the best over falling complexity."""
-    chosen = best(fits, metric)
+    table = collapse_of(fits, metric)
+    chosen = best(table, metric)
     judged = fits.only(fits.trials["id"].isin(chosen["id"]))
     mean = chosen.groupby("complexity")[metric].mean()
     if len(mean) < 3:
@@ -101,13 +105,14 @@ def falls_with_complexity(fits: Results, statement: Statement, metric: str, whol
         for _, rows in chosen.groupby("complexity")
     ]
     number = " > ".join(f"{value:.2f}" for value in mean) if mean.is_monotonic_decreasing else f"{mean.iloc[0]:.2f} ..."
-    needs = [found.told, bracketed(fits, chosen), whole]
+    needs = [found.told, best_found(fits, table, metric), whole]
     return statement.judged(judged, found.rises, f"{', '.join(said)}; p {found.p:.2g}", number, needs)
 
 
 def simplest_against_hardest(fits: Results, whole: Need) -> Claim:
     """The simplest and the most complex data set alone, as neighbours may be too close to tell apart."""
-    chosen = best(fits, "gap")
+    table = collapse_of(fits, "gap")
+    chosen = best(table, "gap")
     ends = [chosen["complexity"].min(), chosen["complexity"].max()]
     judged = fits.only(fits.trials["id"].isin(chosen.loc[chosen["complexity"].isin(ends), "id"]))
     if chosen["complexity"].nunique() < 2:
@@ -115,5 +120,5 @@ def simplest_against_hardest(fits: Results, whole: Need) -> Claim:
     simple, complex_ = (sorted(chosen.loc[chosen["complexity"] == end, "gap"].tolist()) for end in ends)
     found = between({"best": simple}, {"best": complex_})
     said = f"{np.mean(simple):.3f} against {np.mean(complex_):.3f}"
-    needs = [found.told, bracketed(fits, chosen), whole]
+    needs = [found.told, best_found(fits, table, "gap"), whole]
     return ENDS.judged(judged, found.all_within, said, said, needs)
