@@ -60,7 +60,7 @@ def saved_step(folder: Path) -> int:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _caches(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What is kept between runs is kept under tmp; datasets, which reads these when first imported, asks no network.
 
     A machine's own folder of images is seen by the tests that ask for real ones alone, so that no other needs one.

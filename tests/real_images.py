@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+# Read when imported: conftest hides it from the tests after that.
 NAMED = os.environ.get("NC_DATA_ROOT", "")
 
 

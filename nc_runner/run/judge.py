@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -78,22 +79,27 @@ def next_commands(folder: RunFolder, results: Results, experiment: Experiment) -
     commands = [(f"nc-run claims {folder.path}", "every claim with what it needs")]
     config = results.config
     if config.scale.name in ("quick", "smoke"):
-        takes_days = experiment.cost.startswith("~")
-        chosen = words_that_choose(folder)
-        cost = "" if chosen else f", {experiment.cost}"  # which was measured on the experiment's own
-        meaning = "sizes for two cores" if takes_days else f"the paper's sizes{cost}"
-        words = [f"experiment={config.experiment}", *chosen, *(["scale=cpu"] if takes_days else [])]
-        commands.append((f"nc-run {' '.join(words)}", meaning))
+        scale, meaning = (
+            ("cpu", "sizes for two cores")
+            if experiment.cost.startswith("~")
+            else ("paper", f"the paper's sizes, {experiment.cost}")
+        )
+        if chosen := words_of(folder):
+            meaning = f"the same at scale={scale}"  # whose cost was measured on the experiment's own words
+        words = [f"experiment={config.experiment}", *chosen, *(["scale=cpu"] if scale == "cpu" else [])]
+        commands.append((f"nc-run {shlex.join(words)}", meaning))
     return commands
 
 
-def words_that_choose(folder: RunFolder) -> list[str]:
-    """The command line's words by which a run has other data or another network; none where they are not kept, as of
-    runs put together."""
+def words_of(folder: RunFolder) -> list[str]:
+    """The command line's words but for the experiment, the scale, and where and how it ran; none where they are not
+    kept, as of runs put together."""
     try:
-        return [word for word in read_overrides(folder) if word.startswith(("data=", "model="))]
+        words = read_overrides(folder)
     except UserError:
         return []
+    left_out = ("experiment=", "scale=", "hydra.", "jobs=", "device=")
+    return [word.removeprefix("++") for word in words if not word.startswith(left_out)]
 
 
 def statuses(results: Results) -> str:

@@ -96,14 +96,25 @@ def test_after_a_small_run_the_larger_one_is_offered(
     assert commands == [f"nc-run claims {MADE}", *([larger] if larger else [])]
 
 
-def test_the_larger_one_is_of_the_same_data_and_network(tmp_path: Path) -> None:
-    """The time that the experiment takes is that of its own, and not said."""
-    words = ["experiment=depth_minimization", "data=conic_hull", "scale=smoke", "model=mlp", "seeds=1"]
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        (["data=conic_hull", "scale=smoke", "jobs=1"], "data=conic_hull"),
+        (["scale=quick", "device=cpu", "hydra.run.dir=there"], None),
+        (["scale=quick", "data=images", "data.path=my photos", "data.classes=3"], "data=images 'data.path=my photos' "
+         "data.classes=3"),
+        (["scale=quick", "++grid={model.width: [50, 100]}", "seeds=1"], "'grid={model.width: [50, 100]}' seeds=1"),
+    ],
+)  # fmt: skip
+def test_the_larger_one_has_the_same_words(tmp_path: Path, words: list[str], typed: str | None) -> None:
+    """The time that the experiment takes is that of its own words, and not said of others."""
     folder = RunFolder.claim(tmp_path / "run", "hydra.run.dir")
-    folder.write_config(OmegaConf.structured(compose(words)), OmegaConf.create({}), words)
-    results = Results(compose(words), pd.DataFrame(), pd.DataFrame())
-    _, larger = next_commands(folder, results, experiments.load("depth_minimization"))
-    assert larger == ("nc-run experiment=depth_minimization data=conic_hull model=mlp", "the paper's sizes")
+    config = compose(["experiment=depth_minimization", "scale=quick"])
+    folder.write_config(OmegaConf.structured(config), OmegaConf.create({}), ["experiment=depth_minimization", *words])
+    results = Results(config, pd.DataFrame(), pd.DataFrame())
+    _, (command, meaning) = next_commands(folder, results, experiments.load("depth_minimization"))
+    assert command == " ".join(["nc-run experiment=depth_minimization", *([typed] if typed else [])])
+    assert meaning == "the same at scale=paper" if typed else meaning.startswith("the paper's sizes, ")
 
 
 def test_where_drawing_fails_the_measurements_are_saved_and_it_says_how_to_draw(

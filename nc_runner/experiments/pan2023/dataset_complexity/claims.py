@@ -65,23 +65,24 @@ def collapse_of(fits: Results, metric: str) -> pd.DataFrame:
 
 def best(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     """The trials of each data set at the weight decay with the largest mean over seeds, of those where enough fit."""
-    kept = [rows[of_enough_seeds(rows)] for _, rows in table.groupby("complexity")]
-    enough = pd.concat(kept) if kept else table
-    mean = enough.groupby(["complexity", WEIGHT_DECAY])[metric].mean()
-    at = mean.dropna().groupby(level=0).idxmax().tolist()
-    chosen = [pair in at for pair in zip(table["complexity"], table[WEIGHT_DECAY], strict=True)]
-    return table[pd.Series(chosen, table.index, dtype=bool)]
+    chosen = []
+    for _, rows in table.groupby("complexity"):
+        enough = rows[of_enough_seeds(rows)]
+        mean = enough.groupby(WEIGHT_DECAY)[metric].mean().dropna()
+        if len(mean):
+            chosen.append(enough[enough[WEIGHT_DECAY] == mean.idxmax()])
+    return pd.concat(chosen) if chosen else table.iloc[:0]
 
 
-def best_found(fits: Results, table: pd.DataFrame, metric: str) -> Need:
+def best_found(fits: Results, table: pd.DataFrame, chosen: pd.DataFrame, metric: str) -> Need:
     """Whether each data set's best weight decay lies between others that were tried, so that no end is better still,
     and none is better that was left out because too few seeds fit there.
     """
     tried = [float(value) for value in fits.grid.get(WEIGHT_DECAY, [])]
     low, high = (min(tried), max(tried)) if tried else (math.inf, -math.inf)
     lacks = []
-    for of, chosen in best(table, metric).groupby("complexity"):
-        name, decay = chosen["name"].iloc[0], chosen[WEIGHT_DECAY].iloc[0]
+    for of, rows in chosen.groupby("complexity"):
+        name, decay = rows["name"].iloc[0], rows[WEIGHT_DECAY].iloc[0]
         means = table[table["complexity"] == of].groupby(WEIGHT_DECAY)[metric].mean()
         if not low * (1 + 1e-9) < decay < high * (1 - 1e-9):
             lacks.append(f"{name}: best at the {'least' if decay < high else 'largest'} tried")
@@ -105,7 +106,7 @@ def falls_with_complexity(fits: Results, statement: Statement, metric: str, whol
         for _, rows in chosen.groupby("complexity")
     ]
     number = " > ".join(f"{value:.2f}" for value in mean) if mean.is_monotonic_decreasing else f"{mean.iloc[0]:.2f} ..."
-    needs = [found.told, best_found(fits, table, metric), whole]
+    needs = [found.told, best_found(fits, table, chosen, metric), whole]
     return statement.judged(judged, found.rises, f"{', '.join(said)}; p {found.p:.2g}", number, needs)
 
 
@@ -120,5 +121,5 @@ def simplest_against_hardest(fits: Results, whole: Need) -> Claim:
     simple, complex_ = (sorted(chosen.loc[chosen["complexity"] == end, "gap"].tolist()) for end in ends)
     found = between({"best": simple}, {"best": complex_})
     said = f"{np.mean(simple):.3f} against {np.mean(complex_):.3f}"
-    needs = [found.told, best_found(fits, table, "gap"), whole]
+    needs = [found.told, best_found(fits, table, chosen, "gap"), whole]
     return ENDS.judged(judged, found.all_within, said, said, needs)
